@@ -1,0 +1,131 @@
+"""All errors that raisin raises, in one file; their texts say what happened, where, and what to do.
+
+    RaisinError
+    +-- UsageError                 also a TypeError: a wrong option, type or call
+    +-- SerializationError         also a TypeError: an object that cannot travel
+    +-- InstallationError          also an ImportError: a part of raisin is not installed
+    +-- ForkError                  also a RuntimeError: a handle used in a forked child
+    +-- ClusterError               also a ConnectionError
+    |   +-- BrokerUnreachable      nobody answers
+    |   +-- WrongBrokerKey         somebody else answers
+    |   +-- NotAdmitted            the broker does not know this machine's key
+    |   +-- VersionMismatch        the other side speaks another version of the protocol
+    |   +-- StartError             a part of the embedded cluster did not start
+    +-- UnknownJob                 also a LookupError
+    +-- CancelledError             also concurrent.futures.CancelledError
+    +-- TimeoutError               also the TimeoutError of builtins, multiprocessing and concurrent.futures
+    |   +-- DeadlineExceeded       the job's `deadline`
+    +-- TaskError                  what a task did instead of giving a result
+        +-- TaskFailed             its exception could not travel, or would have ended the caller
+        +-- TaskCrashed            its process ended, again and again
+        +-- TaskTimeout            also a TimeoutError: it took longer than `task_timeout`
+        +-- NoHostFits             no host has what it needs
+    RemoteTraceback                the last link of a remote exception's chain: where it happened
+
+Rules of this file: the standard library only; every error can be pickled.
+"""
+
+from __future__ import annotations
+
+import builtins
+import concurrent.futures
+import multiprocessing
+import sys
+
+
+class RaisinError(Exception):
+    """Whatever raisin itself raises."""
+
+
+class UsageError(RaisinError, TypeError):
+    """A call that cannot mean anything: an unknown option, a wrong type, a handle started twice."""
+
+
+class SerializationError(RaisinError, TypeError):
+    """An object cannot travel; the text names it and the path to it."""
+
+
+class InstallationError(RaisinError, ImportError):
+    """A part of raisin is missing; the text says what to install."""
+
+
+class ForkError(RaisinError, RuntimeError):
+    """A handle or connection was used in a forked child of the process that made it."""
+
+
+class ClusterError(RaisinError, ConnectionError):
+    """The cluster cannot be used."""
+
+
+class BrokerUnreachable(ClusterError):
+    """Nobody answers at the broker's address."""
+
+
+class WrongBrokerKey(ClusterError):
+    """Whoever answers at the broker's address does not hold the expected key."""
+
+
+class NotAdmitted(ClusterError):
+    """The broker does not know this machine's key."""
+
+
+class VersionMismatch(ClusterError):
+    """The other side speaks another version of the protocol."""
+
+
+class StartError(ClusterError):
+    """A part of the embedded cluster did not start; the text ends with the tail of its log."""
+
+
+class UnknownJob(RaisinError, LookupError):
+    """The broker has no such job (any more), or it is not yours."""
+
+
+class CancelledError(RaisinError, concurrent.futures.CancelledError):
+    """The job was cancelled before it had all its results."""
+
+
+if sys.version_info >= (3, 11):
+
+    class TimeoutError(RaisinError, multiprocessing.TimeoutError, builtins.TimeoutError):
+        """Waited in vain; the job goes on."""
+
+else:
+
+    class TimeoutError(RaisinError, multiprocessing.TimeoutError, concurrent.futures.TimeoutError, builtins.TimeoutError):
+        """Waited in vain; the job goes on."""
+
+
+class DeadlineExceeded(TimeoutError):
+    """The job's `deadline` passed before all its tasks were done."""
+
+
+class TaskError(RaisinError):
+    """What a task did instead of giving a result."""
+
+
+class TaskFailed(TaskError):
+    """A task raised something that cannot travel, or that would have ended the caller (`SystemExit`, `StopIteration`)."""
+
+
+class TaskCrashed(TaskError):
+    """The process ended each time it ran this task; the text names the hosts and what was seen there."""
+
+
+class TaskTimeout(TaskError, TimeoutError):
+    """A task ran longer than its `task_timeout`; its process was ended."""
+
+
+class NoHostFits(TaskError):
+    """No host can run the task: the text lists what is missing, host by host."""
+
+
+class RemoteTraceback(Exception):
+    """Where a task's exception was raised: host, attempt and the traceback there, as text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text

@@ -1,0 +1,1 @@
+"""How Python objects become bytes and come back."""
