@@ -95,10 +95,12 @@ class ResultAdded(Record, frozen=True):
 
 
 class Tried(Record, frozen=True):
-    """An attempt at a task did not count: why (`raised`, `crash`, `unfit`), where, and what was seen."""
+    """An attempt at a task did not count: why (`raised`, `crash`, `timeout`, `unfit`), where, and what was seen.
+    `attempt` names it (the lease's run and number), so that hearing of it twice counts once."""
 
     job: bytes
     index: int
+    attempt: str
     kind: str
     host: str
     place: str
@@ -163,3 +165,8 @@ class Stored(msgspec.Struct):
     run: int
     jobs: list[StoredJob]
     workers: list[bytes]
+
+
+def without_payload(opened: JobOpened) -> JobOpened:
+    """The same without the function's bytes, which only the store keeps."""
+    return msgspec.structs.replace(opened, function_payload=b"")

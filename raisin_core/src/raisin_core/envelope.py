@@ -1,13 +1,13 @@
 """Frames to messages and back.
 
-A message is two or three frames: the version (`rsn` and one byte), the header (msgpack), and the payload where there is one.
+A message is two or three frames: the version (`rsn` and one byte), the header (msgpack), and the payload where there
+is one.
 A malformed message is a value, never an exception: whoever reads from a network decides what to do with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 from typing import Any, Final, Union
 
 import msgspec
@@ -20,7 +20,7 @@ MAX_HEADER: Final = 4 * 1024 * 1024
 MAX_PAYLOAD: Final = 16 * 1024 * 1024
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(reduce(lambda a, b: Union[a, b], MESSAGES))  # noqa: UP007
+_decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Union[MESSAGES])  # noqa: UP007
 
 
 class Malformed(msgspec.Struct, frozen=True):

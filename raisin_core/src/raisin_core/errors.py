@@ -92,7 +92,9 @@ if sys.version_info >= (3, 11):
 
 else:
 
-    class TimeoutError(RaisinError, multiprocessing.TimeoutError, concurrent.futures.TimeoutError, builtins.TimeoutError):
+    class TimeoutError(
+        RaisinError, multiprocessing.TimeoutError, concurrent.futures.TimeoutError, builtins.TimeoutError
+    ):
         """Waited in vain; the job goes on."""
 
 
@@ -105,7 +107,8 @@ class TaskError(RaisinError):
 
 
 class TaskFailed(TaskError):
-    """A task raised something that cannot travel, or that would have ended the caller (`SystemExit`, `StopIteration`)."""
+    """A task raised something that cannot travel, or that would have ended the caller (`SystemExit`,
+    `StopIteration`)."""
 
 
 class TaskCrashed(TaskError):

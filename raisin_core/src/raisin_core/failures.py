@@ -1,7 +1,9 @@
 """A task's exception on its way to whoever waits for it.
 
-An exception is rebuilt on trial where it was raised; if that does not give the same type, or takes too many bytes, its name,
-text and traceback travel instead and become `TaskFailed`. Causes are kept; the remote traceback comes last in the chain.
+An exception is rebuilt on trial where it was raised; if that does not give the same type, or takes too many bytes, its
+name,
+text and traceback travel instead and become `TaskFailed`. Causes are kept; the remote traceback comes last in the
+chain.
 
 Rules of this file: the standard library and cloudpickle only.
 """
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from raisin_core.errors import RemoteTraceback, TaskFailed
@@ -48,7 +51,7 @@ class Failure(NamedTuple):
         """The exception, rebuilt, with its causes and a RemoteTraceback at the end of the chain."""
         links = [Link(*link) for link in self.chain]
         rebuilt = [_rebuild(link) for link in links]
-        for outer, inner in zip(rebuilt, rebuilt[1:]):  # noqa: B905 - neighbours
+        for outer, inner in pairwise(rebuilt):
             outer.__cause__ = inner
         rebuilt[-1].__cause__ = RemoteTraceback(f"\n\n{where}\n{self.traceback}" if where else f"\n\n{self.traceback}")
         return rebuilt[0]
@@ -105,8 +108,14 @@ def _user_frames(error: BaseException) -> Any:
 
 def _type_name(error: BaseException) -> str:
     kind = type(error)
-    return kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    return (
+        kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    )
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT // 2]}\n... ({len(text)} characters)\n{text[-MAX_TEXT // 2 :]}"
+    return (
+        text
+        if len(text) <= MAX_TEXT
+        else f"{text[: MAX_TEXT // 2]}\n... ({len(text)} characters)\n{text[-MAX_TEXT // 2 :]}"
+    )

@@ -1,6 +1,7 @@
 """Every message of the protocol, with who says it to whom; the table of docs/protocol.md is made from this file.
 
-Rules of this file: types and their meaning, no behaviour. A header is a msgpack array `[tag, fields...]`; fields are only
+Rules of this file: types and their meaning, no behaviour. A header is a msgpack array `[tag, fields...]`; fields are
+only
 ever appended, with defaults. Payloads travel in a frame of their own and are opaque to everybody but their two ends.
 Ids are 16 random bytes made by whoever owns the thing; digests are 32 bytes of SHA-256; times are seconds.
 A lease is named by `(run, number)`: the broker's run that gave it out, and a counter within that run.
@@ -32,7 +33,8 @@ ENDED: Final[frozenset[JobState]] = frozenset(("done", "cancelled", "late"))
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, tag=str.lower):
-    """What all messages have: who may say it (`way`), on which socket pair, and what its payload frame holds (`payload`)."""
+    """What all messages have: who may say it (`way`), on which socket pair, and what its payload frame holds
+    (`payload`)."""
 
     way: ClassVar[Way]
     payload: ClassVar[str] = ""
@@ -40,7 +42,8 @@ class Message(msgspec.Struct, frozen=True, array_like=True, tag=str.lower):
 
 
 class Options(msgspec.Struct, frozen=True, array_like=True):
-    """What the submitter asked of a job. `deadline` is wall-clock time (seconds since the epoch), 0 where there is none."""
+    """What the submitter asked of a job. `deadline` is wall-clock time (seconds since the epoch), 0 where there is
+    none."""
 
     retries: int = 0
     deadline: float = 0.0
@@ -69,7 +72,7 @@ class HeldLease(msgspec.Struct, frozen=True, array_like=True):
 # -- every peer and the broker ---------------------------------------------------------------------------------------
 
 
-class Hello(Message):
+class Hello(Message, frozen=True):
     """Begins a session. `replaces` names instances that the sender knows to be dead (it holds their lock)."""
 
     way = "peer>broker"
@@ -84,7 +87,7 @@ class Hello(Message):
     replaces: list[Id] = []
 
 
-class Welcome(Message):
+class Welcome(Message, frozen=True):
     """The session exists; say something every `beat` seconds, and mistrust a silence of `silence`."""
 
     way = "broker>peer"
@@ -94,13 +97,13 @@ class Welcome(Message):
     cluster: str = ""
 
 
-class WhoAreYou(Message):
+class WhoAreYou(Message, frozen=True):
     """The broker has no session for this connection: say Hello, then send again what was not acknowledged."""
 
     way = "broker>peer"
 
 
-class Refused(Message):
+class Refused(Message, frozen=True):
     """Something was not accepted, and why; `code` is for programs. A fatal refusal ends the session."""
 
     way = "broker>peer"
@@ -110,7 +113,7 @@ class Refused(Message):
     fatal: bool = False
 
 
-class Beat(Message):
+class Beat(Message, frozen=True):
     """I am alive. A worker adds the number of the newest lease it has seen and a digest of those it holds."""
 
     way = "peer>broker"
@@ -118,19 +121,19 @@ class Beat(Message):
     held: int = 0
 
 
-class BeatBack(Message):
+class BeatBack(Message, frozen=True):
     """So am I."""
 
     way = "broker>peer"
 
 
-class Goodbye(Message):
+class Goodbye(Message, frozen=True):
     """The sender ends its session in good order."""
 
     way = "peer>broker"
 
 
-class Farewell(Message):
+class Farewell(Message, frozen=True):
     """The broker ends in good order; with `final` it will not come back (an embedded cluster without clients)."""
 
     way = "broker>peer"
@@ -140,7 +143,7 @@ class Farewell(Message):
 # -- a client submits ------------------------------------------------------------------------------------------------
 
 
-class Open(Message):
+class Open(Message, frozen=True):
     """Makes a job; sending it again changes nothing. `shape` holds the lengths of a scan's axes."""
 
     way = "client>broker"
@@ -155,7 +158,7 @@ class Open(Message):
     blobs: Blobs = []
 
 
-class Page(Message):
+class Page(Message, frozen=True):
     """Adds the arguments of tasks `[first, first + count)`. Pages are numbered from 0 without gaps."""
 
     way = "client>broker"
@@ -167,7 +170,7 @@ class Page(Message):
     blobs: Blobs = []
 
 
-class Close(Message):
+class Close(Message, frozen=True):
     """No more pages: the job has `total` tasks."""
 
     way = "client>broker"
@@ -175,7 +178,7 @@ class Close(Message):
     total: Index
 
 
-class Opened(Message):
+class Opened(Message, frozen=True):
     """The job is durable; pages below `credit` may be sent."""
 
     way = "broker>client"
@@ -183,7 +186,7 @@ class Opened(Message):
     credit: Index
 
 
-class Stored(Message):
+class Stored(Message, frozen=True):
     """Pages below `pages` are durable, pages below `credit` may be sent (both are cumulative)."""
 
     way = "broker>client"
@@ -192,21 +195,21 @@ class Stored(Message):
     credit: Index
 
 
-class Closed(Message):
+class Closed(Message, frozen=True):
     """The end of the job is durable."""
 
     way = "broker>client"
     job: Id
 
 
-class Cancel(Message):
+class Cancel(Message, frozen=True):
     """Stops a job for good: what is not recorded yet never will be."""
 
     way = "client>broker"
     job: Id
 
 
-class Forget(Message):
+class Forget(Message, frozen=True):
     """The job's handle is gone: an ended job may be deleted, a running one when it ends."""
 
     way = "client>broker"
@@ -216,7 +219,7 @@ class Forget(Message):
 # -- a client collects -----------------------------------------------------------------------------------------------
 
 
-class Follow(Message):
+class Follow(Message, frozen=True):
     """Asks for results. By arrival: pages that arrived after number `after`, up to number `limit`.
     By window: pages with tasks in `[after, limit)`. Said again with larger figures to go on (a cumulative credit)."""
 
@@ -228,7 +231,7 @@ class Follow(Message):
     limit: Index
 
 
-class Unfollow(Message):
+class Unfollow(Message, frozen=True):
     """This reader wants no more."""
 
     way = "client>broker"
@@ -236,9 +239,10 @@ class Unfollow(Message):
     reader: Index
 
 
-class Result(Message):
+class Result(Message, frozen=True):
     """One recorded result page; only the indices in `won` count (pairs of start and stop), all if it is empty.
-    `retried` lists (index, attempts) where there was more than one; `queued` is the wait before the lease, in seconds."""
+    `retried` lists (index, attempts) where there was more than one; `queued` is the wait before the lease, in
+    seconds."""
 
     way = "broker>client"
     payload = "the results, encoded together; with `verdict`, the broker's own (see `Ruling`)"
@@ -264,7 +268,7 @@ class Ruling(msgspec.Struct, frozen=True, array_like=True):
     trials: list[tuple[str, str]]
 
 
-class Progress(Message):
+class Progress(Message, frozen=True):
     """How a job stands; said when asked for, at most twice a second while it changes, and when it ends.
     `arrivals` is the number of result pages so far; `total` is -1 until the job is closed."""
 
@@ -279,7 +283,7 @@ class Progress(Message):
     waits: str = ""
 
 
-class Fetch(Message):
+class Fetch(Message, frozen=True):
     """Asks for the page of arguments that holds the task `index`."""
 
     way = "client>broker"
@@ -287,14 +291,14 @@ class Fetch(Message):
     index: Index
 
 
-class Attach(Message):
+class Attach(Message, frozen=True):
     """Asks what job this is."""
 
     way = "client>broker"
     job: Id
 
 
-class Described(Message):
+class Described(Message, frozen=True):
     """The answer to Attach, followed by a Progress."""
 
     way = "broker>client"
@@ -307,7 +311,7 @@ class Described(Message):
 # -- workers ---------------------------------------------------------------------------------------------------------
 
 
-class Function(Message):
+class Function(Message, frozen=True):
     """A function that leases will name; sent once per session, before the first such lease."""
 
     way = "broker>worker"
@@ -316,7 +320,7 @@ class Function(Message):
     blobs: Blobs = []
 
 
-class Context(Message):
+class Context(Message, frozen=True):
     """Directory, environment, path and interpreter of a submitting client of this machine (embedded cluster only)."""
 
     way = "broker>worker"
@@ -324,7 +328,7 @@ class Context(Message):
     digest: Digest
 
 
-class Argument(Message):
+class Argument(Message, frozen=True):
     """A page of arguments: for a worker before the first lease in it, for a client that asked with Fetch."""
 
     way = "broker>peer"
@@ -336,7 +340,7 @@ class Argument(Message):
     blobs: Blobs = []
 
 
-class Lease(Message):
+class Lease(Message, frozen=True):
     """The right, and the request, to run tasks `[start, stop)` of a job."""
 
     way = "broker>worker"
@@ -349,7 +353,7 @@ class Lease(Message):
     task_timeout: float = 0.0
 
 
-class Trim(Message):
+class Trim(Message, frozen=True):
     """Asks for the tasks of a lease from `stop` on back (all that have not begun, if `stop` is not after the start)."""
 
     way = "broker>worker"
@@ -357,7 +361,7 @@ class Trim(Message):
     stop: Index
 
 
-class Trimmed(Message):
+class Trimmed(Message, frozen=True):
     """The lease now ends at `stop`: the answer to Trim, and how a draining worker gives back."""
 
     way = "worker>broker"
@@ -365,8 +369,9 @@ class Trimmed(Message):
     stop: Index
 
 
-class Results(Message):
-    """The results of tasks `[start, stop)`: the next piece of a lease. `failed` raised; `unfit` could not run on this host
+class Results(Message, frozen=True):
+    """The results of tasks `[start, stop)`: the next piece of a lease. `failed` raised; `unfit` could not run on this
+    host
     (with the reason); the rest succeeded. `seconds` is the time it took. Sent again until there is a verdict."""
 
     way = "worker>broker"
@@ -381,7 +386,7 @@ class Results(Message):
     blobs: Blobs = []
 
 
-class Judged(Message):
+class Judged(Message, frozen=True):
     """What became of a result page: the worker may forget it."""
 
     way = "broker>worker"
@@ -391,7 +396,7 @@ class Judged(Message):
     verdict: Verdict
 
 
-class Crashed(Message):
+class Crashed(Message, frozen=True):
     """The task process ended while it ran `index`: nothing from there on in this lease was run to its end.
     `timeout` means that the agent ended it because the task took longer than it may."""
 
@@ -404,13 +409,13 @@ class Crashed(Message):
     slot: Index
 
 
-class ListLeases(Message):
+class ListLeases(Message, frozen=True):
     """The digest of your leases is not what I expect: list them."""
 
     way = "broker>worker"
 
 
-class Held(Message):
+class Held(Message, frozen=True):
     """All leases that the worker holds, and the newest lease number it has seen."""
 
     way = "worker>broker"
@@ -418,7 +423,7 @@ class Held(Message):
     seen: Index
 
 
-class Drop(Message):
+class Drop(Message, frozen=True):
     """Pages of a job that will not be needed any more; all of them if `pages` is empty."""
 
     way = "broker>worker"
@@ -426,13 +431,13 @@ class Drop(Message):
     pages: list[int] = []
 
 
-class Draining(Message):
+class Draining(Message, frozen=True):
     """The worker wants no more leases."""
 
     way = "worker>broker"
 
 
-class Wrote(Message):
+class Wrote(Message, frozen=True):
     """A task wrote to its standard output: text for whoever started the job. May be lost."""
 
     way = "worker>broker"
@@ -441,7 +446,7 @@ class Wrote(Message):
     index: Index
 
 
-class Printed(Message):
+class Printed(Message, frozen=True):
     """A task of your job wrote this. May be lost."""
 
     way = "broker>client"
@@ -454,7 +459,7 @@ class Printed(Message):
 # -- blobs, on the second socket pair --------------------------------------------------------------------------------
 
 
-class Put(Message):
+class Put(Message, frozen=True):
     """A piece of a blob of `size` bytes, from `offset`; with an empty payload, asks how much is there already."""
 
     way = "peer>broker"
@@ -465,7 +470,7 @@ class Put(Message):
     size: int
 
 
-class Have(Message):
+class Have(Message, frozen=True):
     """The broker has the blob's first `offset` bytes; all of it, checked and durable, if `complete`."""
 
     way = "broker>peer"
@@ -475,7 +480,7 @@ class Have(Message):
     complete: bool
 
 
-class Get(Message):
+class Get(Message, frozen=True):
     """Asks for a piece of a blob."""
 
     way = "peer>broker"
@@ -484,7 +489,7 @@ class Get(Message):
     offset: Index
 
 
-class Chunk(Message):
+class Chunk(Message, frozen=True):
     """A piece of a blob of `size` bytes; `size` is -1 if the broker does not have it."""
 
     way = "broker>peer"

@@ -1,7 +1,9 @@
 """The page codec: consecutive tasks' arguments, or results, encoded together.
 
-A page is a pickled list of segments. A run of plain atoms is one segment and costs a fraction of a microsecond per task;
-any other value is a segment of its own, so that one that cannot be rebuilt harms no other task; a value above `BLOB` bytes
+A page is a pickled list of segments. A run of plain atoms is one segment and costs a fraction of a microsecond per
+task;
+any other value is a segment of its own, so that one that cannot be rebuilt harms no other task; a value above `BLOB`
+bytes
 is left out, travels as a blob, and its digest stands in its place. A page that is large as a whole becomes a blob, too.
 
 Rules of this file: the standard library and cloudpickle only; no I/O: whoever calls `load` says where blobs are.
@@ -13,6 +15,7 @@ import hashlib
 import pickle
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from raisin_core.failures import Failure
@@ -92,11 +95,19 @@ def slots(payload: bytes, fetch: Fetch) -> Iterator[Callable[[], Any]]:
     for kind, content in pickle.loads(unpack(payload, fetch)):
         if kind == _RUN:
             for atom in content:
-                yield lambda atom=atom: atom
+                yield partial(_same, atom)
         elif kind == _ONE:
-            yield lambda content=content: values.loads(content)
+            yield partial(values.loads, content)
         else:
-            yield lambda content=content: values.loads(fetch(content))
+            yield partial(_load_blob, content, fetch)
+
+
+def _same(atom: Any) -> Any:
+    return atom
+
+
+def _load_blob(digest: bytes, fetch: Fetch) -> Any:
+    return values.loads(fetch(digest))
 
 
 def decode(payload: bytes, fetch: Fetch) -> list[Any]:

@@ -30,7 +30,7 @@ class Ranges:
             self.add(start, stop)
 
     def __iter__(self) -> Iterator[Range]:
-        return iter(list(zip(self._starts, self._stops)))  # noqa: B905 - strict= costs, and they are equally long
+        return iter(list(zip(self._starts, self._stops)))
 
     def __len__(self) -> int:
         return self._size
@@ -82,10 +82,7 @@ class Ranges:
         """What of `[start, stop)` is in."""
         low = bisect_right(self._stops, start)
         high = bisect_left(self._starts, stop)
-        return [
-            (max(start, a), min(stop, b))
-            for a, b in zip(self._starts[low:high], self._stops[low:high])  # noqa: B905
-        ]
+        return [(max(start, a), min(stop, b)) for a, b in zip(self._starts[low:high], self._stops[low:high])]
 
     def missing(self, start: int, stop: int) -> list[Range]:
         """What of `[start, stop)` is not in."""

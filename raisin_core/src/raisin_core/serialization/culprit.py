@@ -87,7 +87,7 @@ def _parts(value: object) -> Iterator[tuple[str, object]]:
 
 def _function_parts(function: types.FunctionType) -> Iterator[tuple[str, object]]:
     names = function.__code__.co_freevars
-    for name, cell in zip(names, function.__closure__ or ()):  # noqa: B905 - equally long by construction
+    for name, cell in zip(names, function.__closure__ or ()):
         try:
             yield f", its variable {name}", cell.cell_contents
         except ValueError:  # an empty cell

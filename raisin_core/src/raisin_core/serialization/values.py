@@ -25,7 +25,7 @@ def dumps(value: object, name: str = "object") -> bytes:
 
     try:
         data: bytes = cloudpickle.dumps(value, protocol=PROTOCOL)
-    except Exception as error:  # noqa: BLE001 - __reduce__ and friends may raise anything
+    except Exception as error:
         from raisin_core.serialization.culprit import explain
 
         raise SerializationError(explain(value, name, error)) from error

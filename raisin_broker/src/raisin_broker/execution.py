@@ -1,0 +1,316 @@
+"""What workers do: leases given, results recorded, attempts that do not count, leases reconciled.
+
+The first result of a task wins. A worker's word about a lease is taken when it fits what is known, and trimmed away
+when not.
+
+Rules of this file: pure.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+from raisin_broker import records, scheduler
+from raisin_broker.outbox import FunctionOf, Outbox, PageOf
+from raisin_broker.records import ResultAdded, StoredResult, Tried
+from raisin_broker.state import Instant, Job, Lease, Session, State
+from raisin_broker.submissions import Submissions
+from raisin_core import messages as m
+from raisin_core.messages import HeldLease, LeaseId
+from raisin_core.ranges import Range, Ranges
+
+STRIKES: Final = 3
+
+
+class Execution:
+    """Handlers of what workers say, and the giving out of work."""
+
+    def __init__(self, state: State, out: Outbox, submissions: Submissions) -> None:
+        self.state = state
+        self.out = out
+        self.submissions = submissions
+        self._lease_number = 0
+
+    # -- giving work ---------------------------------------------------------------------------------------------
+
+    def give_work(self, at: Instant) -> None:
+        """Lease what is ready to whoever is free; shorten leases where some have nothing to do."""
+        while (grant := scheduler.next_grant(self.state)) is not None:
+            self._give(grant.session, grant.job, grant.tasks, at)
+        while (trim := scheduler.next_trim(self.state, at.mono)) is not None:
+            lease, stop = trim
+            lease.trimming = True
+            self.out.send(lease.route, m.Trim(lease.id, stop))
+
+    def _give(self, session: Session, job: Job, tasks: Range, at: Instant) -> None:
+        start, stop = tasks
+        job.ready.remove(start, stop)
+        job.picky.pop(start, None)
+        self._lease_number += 1
+        lease = Lease(LeaseId(self.state.run, self._lease_number), job.id, start, stop, session.route, at.mono)
+        self.state.add_lease(job, session, lease)
+        if stop > job.leased_up_to:
+            job.leased_up_to = stop
+            self.out.record(records.LeasedUpTo(job.id, stop))
+        self._send_needs(session, job, start, stop)
+        opened = job.opened
+        message = m.Lease(lease.id, job.id, start, stop, opened.function, opened.context, opened.options.task_timeout)
+        self.out.send(session.route, message)
+        job.changed = True
+
+    def _send_needs(self, session: Session, job: Job, start: int, stop: int) -> None:
+        """Send what the lease refers to, unless this session has it."""
+        opened = job.opened
+        if opened.context and opened.context not in session.contexts:
+            session.contexts.add(opened.context)
+            self.out.send(session.route, m.Context(opened.context), self.state.contexts[opened.context])
+        if opened.function not in session.functions:
+            session.functions.add(opened.function)
+            blobs = self.state.functions[opened.function]
+            self.out.send(session.route, m.Function(opened.function, blobs), FunctionOf(opened.function))
+        pages = session.pages.setdefault(job.id, set())
+        for number in job.page_numbers(start, stop):
+            if number not in pages:
+                pages.add(number)
+                page = job.pages[number]
+                message = m.Argument(job.id, number, page.first, page.count, page.blobs)
+                self.out.send(session.route, message, PageOf(job.id, number))
+
+    # -- results -------------------------------------------------------------------------------------------------
+
+    def on_results(self, session: Session, message: m.Results, payload: bytes, at: Instant) -> None:
+        job = self.state.jobs.get(message.job)
+        if job is None or message.start >= message.stop or message.stop > job.tasks:
+            self._judge(session, message, "unknown")
+            return
+        if job.state in ("cancelled", "late"):
+            self._judge(session, message, "cancelled")
+            return
+        self._measure(session, job, message)
+        self._advance(session, job, message, at)
+        won = self._won(job, message, session)
+        if won:
+            self._record(job, session, message, won, payload, at)
+        self._judge(session, message, "recorded" if won else "duplicate")
+        self._drop_pages(session, job, message.start, message.stop)
+        self.submissions.end_if_done(job)
+
+    def _won(self, job: Job, message: m.Results, session: Session) -> list[Range]:
+        """Which of these results count: not those that are there already, nor those that will be tried again."""
+        fresh = Ranges(job.done.missing(message.start, message.stop))
+        attempt = f"{message.lease.run}.{message.lease.number}"
+        unfit = dict(message.unfit)
+        for index in sorted({*message.failed, *unfit}):
+            if index not in fresh:
+                continue
+            kind: Literal["unfit", "raised"] = "unfit" if index in unfit else "raised"
+            tried = Tried(job.id, index, attempt, kind, session.host, session.place, unfit.get(index, ""))
+            if self._tries_again(job, session, tried):
+                fresh.remove(index, index + 1)
+        return list(fresh)
+
+    def _record(
+        self, job: Job, session: Session, message: m.Results, won: list[Range], payload: bytes, at: Instant
+    ) -> None:
+        failures = {*message.failed, *(index for index, _ in message.unfit)}
+        failed = sum(a <= index < b for index in failures for a, b in won)
+        given = at.mono - message.seconds
+        result = ResultAdded(
+            job=job.id,
+            arrival=len(job.results) + 1,
+            start=message.start,
+            stop=message.stop,
+            won=[] if won == [(message.start, message.stop)] else won,
+            failed=failed,
+            host=session.host,
+            member=session.member,
+            queued=max(0.0, given - job.page_times[job.page_of(message.start)]),
+            retried=[(i, len(t) + 1) for i, t in job.tried.items() if message.start <= i < message.stop],
+            ruling=False,
+            payload=payload,
+            blobs=message.blobs,
+        )
+        self._add_result(job, result, won)
+        if failed < sum(b - a for a, b in won):
+            job.shunned.discard(session.place)
+
+    def _add_result(self, job: Job, result: ResultAdded, won: list[Range]) -> None:
+        for start, stop in won:
+            job.settle(start, stop)
+        fields = {name: getattr(result, name) for name in StoredResult.__struct_fields__}
+        job.results.append(StoredResult(**fields))
+        job.failed += result.failed
+        job.changed = True
+        self.out.record(result)
+        self.out.show_later(job.id, result.arrival)
+
+    # -- attempts that do not count ------------------------------------------------------------------------------
+
+    def on_crashed(self, session: Session, message: m.Crashed, at: Instant) -> None:
+        lease = session.leases.get(message.lease)
+        if lease is not None:
+            self.state.end_lease(lease)
+        job = self.state.jobs.get(message.job)
+        if job is None or job.ended:
+            return
+        if lease is not None:
+            self._give_back(job, lease.start, lease.stop)
+        if message.index not in job.done and message.index < job.tasks:
+            kind = "timeout" if message.kind == "timeout" else "crash"
+            attempt = f"{message.lease.run}.{message.lease.number}"
+            place = f"{session.place}, slot {message.slot}" if kind == "crash" else session.place
+            tried = Tried(job.id, message.index, attempt, kind, session.host, place, message.detail)
+            if not self._tries_again(job, session, tried):
+                self._rule(job, message.index, "timeout" if kind == "timeout" else "crashed")
+
+    def reconsider(self) -> None:
+        """A worker has gone: tasks that only it could have run have nobody left."""
+        for job in list(self.state.active.values()):
+            for index in list(job.picky):
+                kinds = {t.kind for t in job.tried[index]}
+                if "unfit" in kinds and self._workers_here() and not scheduler.someone_fits(self.state, job, index):
+                    self._rule(job, index, "unfit")
+
+    def _tries_again(self, job: Job, session: Session, tried: Tried) -> bool:
+        """Note an attempt that did not count; whether there will be another. Hearing of it twice counts once."""
+        tries = job.tried.setdefault(tried.index, [])
+        if any(t.attempt == tried.attempt for t in tries):
+            return True
+        again = self._may_again(job, tries, tried)
+        if again or tried.kind != "raised":
+            tries.append(tried)
+            self.out.record(tried)
+        if tried.kind == "unfit":
+            job.shunned.add(session.place)
+            again = scheduler.someone_fits(self.state, job, tried.index)
+        if not tries:
+            del job.tried[tried.index]
+        if again:
+            self._give_back(job, tried.index, tried.index + 1)
+        return again
+
+    def _may_again(self, job: Job, tries: list[Tried], tried: Tried) -> bool:
+        if tried.kind == "crash":
+            return sum(t.kind == "crash" for t in tries) + 1 < STRIKES
+        return sum(t.kind in ("raised", "timeout") for t in tries) < job.opened.options.retries
+
+    def _rule(self, job: Job, index: int, kind: Literal["crashed", "timeout", "unfit"]) -> None:
+        """The broker's own result for a task that nobody could finish."""
+        trials = [(t.host if kind != "unfit" else t.place, t.detail) for t in job.tried[index]]
+        payload = msgspec.msgpack.encode(m.Ruling(kind, trials))
+        tries = len(job.tried[index])
+        result = ResultAdded(
+            job=job.id,
+            arrival=len(job.results) + 1,
+            start=index,
+            stop=index + 1,
+            won=[],
+            failed=1,
+            host=trials[-1][0],
+            member="",
+            queued=0.0,
+            retried=[(index, tries)],
+            ruling=True,
+            payload=payload,
+            blobs=[],
+        )
+        self._add_result(job, result, [(index, index + 1)])
+        self.submissions.end_if_done(job)
+
+    # -- leases --------------------------------------------------------------------------------------------------
+
+    def on_trimmed(self, session: Session, message: m.Trimmed, at: Instant) -> None:
+        lease = session.leases.get(message.lease)
+        if lease is None:
+            return
+        lease.trimming, lease.touched = False, at.mono
+        if message.stop >= lease.stop:
+            return
+        job, old = self.state.jobs[lease.job], lease.stop
+        lease.stop = max(lease.start, message.stop)
+        if lease.start >= lease.stop:
+            self.state.end_lease(lease)
+        self._give_back(job, lease.stop, old)
+
+    def on_held(self, session: Session, message: m.Held, at: Instant) -> None:
+        """Reconcile: what the worker does not hold is ready again; what it holds beyond that it keeps if nobody else
+        has it."""
+        listed = {held.lease: held for held in message.leases}
+        for lease in list(session.leases.values()):
+            newer = lease.id.run == self.state.run and lease.id.number > message.seen
+            if lease.id not in listed and not newer:
+                self.release(lease)
+        for held in message.leases:
+            if held.lease not in session.leases and not self._adopt(session, held, at):
+                self.out.send(session.route, m.Trim(held.lease, 0))
+        self.state.awaited.discard(session.instance)
+
+    def release(self, lease: Lease) -> None:
+        """A lease is over, done or not: what is left of it is ready again."""
+        self.state.end_lease(lease)
+        if (job := self.state.jobs.get(lease.job)) is not None and not job.ended:
+            self._give_back(job, lease.start, lease.stop)
+
+    def end_limbo(self) -> None:
+        """The wait after a restart is over: what no worker reported is ready again."""
+        for job in self.state.active.values():
+            for start, stop in job.limbo:
+                job.limbo.remove(start, stop)
+                self._give_back(job, start, stop)
+
+    def _adopt(self, session: Session, held: HeldLease, at: Instant) -> bool:
+        job = self.state.jobs.get(held.job)
+        if job is None or job.ended or not held.start < held.stop <= job.tasks:
+            return False
+        free = Ranges([*job.ready, *job.limbo, *((i, i + 1) for i in job.picky)])
+        if not free.covers(held.start, held.stop):
+            return False
+        job.ready.remove(held.start, held.stop)
+        job.limbo.remove(held.start, held.stop)
+        for index in [i for i in job.picky if held.start <= i < held.stop]:
+            del job.picky[index]
+        lease = Lease(held.lease, job.id, held.start, held.stop, session.route, at.mono)
+        self.state.add_lease(job, session, lease)
+        session.pages.setdefault(job.id, set())
+        return True
+
+    def _give_back(self, job: Job, start: int, stop: int) -> None:
+        if not job.ended:
+            job.release(start, stop)
+            job.changed = True
+
+    def _advance(self, session: Session, job: Job, message: m.Results, at: Instant) -> None:
+        """The lease goes on behind these results."""
+        lease = session.leases.get(message.lease)
+        if lease is None:
+            return
+        begun, lease.start, lease.touched = lease.start, max(lease.start, min(message.stop, lease.stop)), at.mono
+        if lease.start >= lease.stop:
+            self.state.end_lease(lease)
+        if begun < message.start:  # a gap: the worker skipped something, so somebody must run it
+            self._give_back(job, begun, min(message.start, lease.stop))
+
+    def _measure(self, session: Session, job: Job, message: m.Results) -> None:
+        pace = max(message.seconds, 0.0) / (message.stop - message.start)
+        old = session.pace.get(job.opened.function)
+        session.pace[job.opened.function] = pace if old is None else (old + pace) / 2
+
+    def _drop_pages(self, session: Session, job: Job, start: int, stop: int) -> None:
+        """Pages that are done from end to end need not be kept by the worker."""
+        held = session.pages.get(job.id, set())
+        over = [n for n in job.page_numbers(start, stop) if n in held and self._page_done(job, n)]
+        if over and not (job.total is not None and len(job.done) >= job.total):
+            held.difference_update(over)
+            self.out.send(session.route, m.Drop(job.id, over))
+
+    def _page_done(self, job: Job, number: int) -> bool:
+        page = job.pages[number]
+        return job.done.covers(page.first, page.first + page.count)
+
+    def _judge(self, session: Session, message: m.Results, verdict: m.Verdict) -> None:
+        self.out.send_later(session.route, m.Judged(message.job, message.start, message.stop, verdict))
+
+    def _workers_here(self) -> bool:
+        return any(session.role == "worker" for session in self.state.sessions.values())

@@ -1,0 +1,171 @@
+"""Persist, then speak: what the machine wants written and said, in the right order.
+
+Records gather in the open batch. What must not be said before they are durable waits for the newest batch; the rest
+goes at once.
+A batch that could not be committed stays first in line, and is tried again.
+
+Rules of this file: pure. Commands are carried out in the order given.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+import msgspec
+
+from raisin_broker.records import Record
+from raisin_core.messages import Message
+
+RETRY_SECONDS: Final = 0.5
+
+
+class PageOf(msgspec.Struct, frozen=True):
+    """The payload is a stored page."""
+
+    job: bytes
+    number: int
+
+
+class ResultOf(msgspec.Struct, frozen=True):
+    """The payload is a stored result page."""
+
+    job: bytes
+    arrival: int
+
+
+class FunctionOf(msgspec.Struct, frozen=True):
+    """The payload is a stored function."""
+
+    digest: bytes
+
+
+Payload = bytes | PageOf | ResultOf | FunctionOf
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Say this to the peer at this route; the payload may have to be read from the store."""
+
+    route: bytes
+    message: Message
+    payload: Payload = b""
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """Hold this batch so that its payloads can be read."""
+
+    batch: int
+    records: list[Record]
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """Make the batch durable, then say Committed or CommitFailed."""
+
+    batch: int
+
+
+class Show(msgspec.Struct, frozen=True):
+    """Not for the shell: result pages of a job up to this arrival, and its end, may now be seen."""
+
+    job: bytes
+    arrivals: int
+
+
+class Stop(msgspec.Struct, frozen=True):
+    """The program ends."""
+
+
+Command = Send | Stage | Commit | Stop
+
+
+class Outbox:
+    """Gathers records and commands of one turn; keeps what waits for a commit."""
+
+    def __init__(self) -> None:
+        self.now: list[Command] = []
+        self._records: list[Record] = []
+        self._staged: deque[int] = deque()
+        self._newest = 0
+        self._waiting: deque[tuple[int, Send | Show]] = deque()
+        self._retry_at: float | None = None
+
+    def record(self, record: Record) -> None:
+        """Make this durable with the open batch."""
+        self._records.append(record)
+
+    def send(self, route: bytes, message: Message, payload: Payload = b"") -> None:
+        """Say it now: nothing depends on its being durable."""
+        self.now.append(Send(route, message, payload))
+
+    def send_later(self, route: bytes, message: Message, payload: Payload = b"") -> None:
+        """Say it when all that was recorded so far is durable."""
+        if (batch := self._pending()) is None:
+            self.send(route, message, payload)
+        else:
+            self._waiting.append((batch, Send(route, message, payload)))
+
+    def show_later(self, job: bytes, arrivals: int) -> None:
+        """Let readers see it when all that was recorded so far is durable."""
+        self._waiting.append((self._pending() or 0, Show(job, arrivals)))
+
+    def flush(self, now: float) -> None:
+        """The turn is over: stage what was recorded, and commit the oldest batch."""
+        if self._records:
+            self._newest += 1
+            self.now.append(Stage(self._newest, self._records))
+            self._staged.append(self._newest)
+            self._records = []
+        if self._staged and (self._retry_at is None or now >= self._retry_at):
+            self.now.append(Commit(self._staged[0]))
+
+    def committed(self, batch: int) -> list[Show]:
+        """A batch is durable: release what waited for it; returns what may be shown."""
+        if not self._staged or self._staged[0] != batch:
+            return []
+        self._staged.popleft()
+        self._retry_at = None
+        if self._staged:
+            self.now.append(Commit(self._staged[0]))
+        return self.release()
+
+    def release(self) -> list[Show]:
+        """Say what waits for nothing any more."""
+        first = self._staged[0] if self._staged else self._newest + 1
+        shown: list[Show] = []
+        while self._waiting and self._waiting[0][0] < first:
+            _, command = self._waiting.popleft()
+            if isinstance(command, Show):
+                shown.append(command)
+            else:
+                self.now.append(command)
+        return shown
+
+    def failed(self, now: float) -> None:
+        """The commit did not work: try again after a while."""
+        self._retry_at = now + RETRY_SECONDS
+
+    @property
+    def deadline(self) -> float | None:
+        """When the commit is to be tried again."""
+        return self._retry_at if self._staged else None
+
+    @property
+    def blocked(self) -> bool:
+        """Whether a commit failed and was not made good yet: no time to take on more."""
+        return self._retry_at is not None
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything is durable and said."""
+        return not (self._records or self._staged or self._waiting)
+
+    def take(self) -> list[Command]:
+        """The commands of this step."""
+        commands, self.now = self.now, []
+        return commands
+
+    def _pending(self) -> int | None:
+        """The batch that must be durable for all that was recorded to be so; None if all is."""
+        if self._records:
+            return self._newest + 1
+        return self._newest if self._staged else None

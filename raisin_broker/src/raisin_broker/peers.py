@@ -1,0 +1,186 @@
+"""Who is here: sessions begin, go silent, and end.
+
+A lease lives as long as its worker's session. Any traffic is a heartbeat; silence makes a session suspect, and its
+work may be
+given to others; long silence ends it.
+
+Rules of this file: pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from raisin_broker import records
+from raisin_broker.execution import Execution
+from raisin_broker.outbox import Outbox
+from raisin_broker.readers import Readers
+from raisin_broker.state import Instant, Member, Session, State
+from raisin_core import digests
+from raisin_core import messages as m
+
+GAP_SECONDS: Final = 2.0
+GRACE: Final = 10
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """How often peers speak, and when silence means something, in seconds."""
+
+    beat: float = 5.0
+    silence: float = 15.0
+
+
+class Peers:
+    """Handlers of sessions."""
+
+    def __init__(self, state: State, out: Outbox, execution: Execution, readers: Readers, timing: Timing) -> None:
+        self.state = state
+        self.out = out
+        self.execution = execution
+        self.readers = readers
+        self.timing = timing
+        self.limbo_until: float | None = None
+        self._last = 0.0
+
+    def on_hello(self, route: bytes, key: str, message: m.Hello, payload: bytes, at: Instant) -> None:
+        member = self.state.members.get(key)
+        if member is None or message.role not in member.roles:
+            reason = f"{member.name} has no role {message.role}" if member else "this key is in no roster"
+            self.out.send(route, m.Refused("role" if member else "member", reason, fatal=True))
+            return
+        if message.role == "worker" and message.slots < 1:
+            self.out.send(route, m.Refused("malformed", "a worker has at least one slot", fatal=True))
+            return
+        old = self.state.instances.get(message.instance)
+        if old is not None and old.key != key:
+            self.out.send(route, m.Refused("not yours", "this instance belongs to another member", fatal=True))
+            return
+        session = self._begin(route, key, member, message, old, at)
+        self._replace(session, message.replaces)
+        if message.context:
+            self.state.contexts[message.context] = payload
+        self.out.send(route, m.Welcome(self.state.run, self.timing.beat, self.timing.silence))
+
+    def on_beat(self, session: Session, message: m.Beat) -> None:
+        if session.role == "worker":
+            run = self.state.run
+            mine = [lease for lease in session.leases if lease.run < run or lease.number <= message.seen]
+            if digests.held(mine) != message.held:
+                self.out.send(session.route, m.ListLeases())
+        self.out.send(session.route, m.BeatBack())
+
+    def heard(self, session: Session, at: Instant) -> None:
+        session.heard = at.mono
+        session.suspect = False
+
+    def on_draining(self, session: Session) -> None:
+        session.draining = True
+        self.execution.reconsider()
+
+    def end(self, session: Session, gone: bool) -> None:
+        """A session is over; `gone` if its instance will not come back. What it held is ready again."""
+        self.state.sessions.pop(session.route, None)
+        for lease in list(session.leases.values()):
+            lease.route = session.route
+            self.execution.release(lease)
+        if self.state.instances.get(session.instance) is session:
+            del self.state.instances[session.instance]
+            if session.role == "worker" and gone:
+                self.forget_worker(session.instance)
+        self.readers.leave(session.route)
+        if session.context and not any(s.context == session.context for s in self.state.sessions.values()):
+            self.state.contexts.pop(session.context, None)
+        if session.role == "worker":
+            self.execution.reconsider()
+
+    def forget_worker(self, instance: bytes) -> None:
+        """This worker will not come back with leases of before."""
+        self.state.awaited.discard(instance)
+        self.out.record(records.WorkerGone(instance))
+
+    def check_members(self, members: Mapping[str, Member]) -> None:
+        """The roster has changed: whoever is no longer in it is out."""
+        self.state.members = dict(members)
+        for session in list(self.state.sessions.values()):
+            member = self.state.members.get(session.key)
+            if member is None or session.role not in member.roles:
+                self.out.send(session.route, m.Refused("member", "removed from the roster", fatal=True))
+                self.end(session, gone=True)
+
+    def check_silence(self, at: Instant) -> None:
+        """Look for silent sessions; a gap in our own life (sleep, SIGSTOP) is nobody's silence."""
+        if at.mono - self._last > GAP_SECONDS and self._last:
+            for session in self.state.sessions.values():
+                session.heard = at.mono
+            if self.limbo_until is not None:
+                self.limbo_until = max(self.limbo_until, at.mono + self.timing.silence)
+        self._last = at.mono
+        for session in list(self.state.sessions.values()):
+            silence = at.mono - session.heard
+            if silence >= self.timing.silence * GRACE:
+                self.end(session, gone=True)
+            elif silence >= self.timing.silence and not session.suspect:
+                self._suspect(session)
+        if self.limbo_until is not None and (at.mono >= self.limbo_until or not self.state.awaited):
+            self.limbo_until = None
+            for instance in list(self.state.awaited):
+                self.forget_worker(instance)
+            self.execution.end_limbo()
+
+    def deadline(self) -> float | None:
+        """When the next silence is to be judged."""
+        times = [s.heard + self.timing.silence * (GRACE if s.suspect else 1) for s in self.state.sessions.values()]
+        if self.limbo_until is not None:
+            times.append(self.limbo_until)
+        return min(times, default=None)
+
+    def _suspect(self, session: Session) -> None:
+        session.suspect = True
+        for lease in list(session.leases.values()):
+            self.execution.release(lease)
+        if session.role == "worker":
+            self.execution.reconsider()
+
+    def _begin(
+        self, route: bytes, key: str, member: Member, message: m.Hello, old: Session | None, at: Instant
+    ) -> Session:
+        session = Session(
+            route=route,
+            key=key,
+            member=member.name,
+            instance=message.instance,
+            role=message.role,
+            host=message.host,
+            environment=message.environment,
+            slots=message.slots,
+            context=message.context,
+            heard=at.mono,
+        )
+        if old is not None:
+            self._take_over(session, old)
+        elif message.role == "worker":
+            self.out.record(records.WorkerSeen(message.instance))
+        self.state.sessions[route] = self.state.instances[message.instance] = session
+        return session
+
+    def _take_over(self, session: Session, old: Session) -> None:
+        """An instance's newest session wins; its leases stay until it lists what it holds."""
+        self.state.sessions.pop(old.route, None)
+        session.leases, session.pace = old.leases, old.pace
+        for lease in session.leases.values():
+            lease.route = session.route
+        if old.route != session.route:
+            self.out.send(old.route, m.Refused("replaced", "a newer connection of this instance took over", fatal=True))
+            self.readers.leave(old.route)
+
+    def _replace(self, session: Session, instances: list[bytes]) -> None:
+        """The newcomer holds the lock of these instances, so they are dead."""
+        for instance in instances:
+            old = self.state.instances.get(instance)
+            if old is not None and old.key == session.key and old is not session:
+                self.end(old, gone=True)
+            elif instance in self.state.awaited:
+                self.forget_worker(instance)

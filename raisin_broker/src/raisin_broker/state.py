@@ -1,0 +1,223 @@
+"""What the broker knows: members, sessions, jobs, leases.
+
+Rules of this file: pure data with the few operations that keep it consistent; decisions are made elsewhere.
+A task that has not ended is in exactly one place: `ready`, `picky`, `limbo`, or at least one live lease.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import NamedTuple
+
+import msgspec
+
+from raisin_broker.records import JobOpened, StoredPage, StoredResult, Tried
+from raisin_core.messages import ENDED, JobState, LeaseId
+from raisin_core.ranges import Range, Ranges
+
+
+class Instant(NamedTuple):
+    """Now, in seconds, on the host's monotonic clock (for silence and durations) and its wall clock (for deadlines)."""
+
+    mono: float
+    wall: float
+
+
+class Member(msgspec.Struct, frozen=True):
+    """Whom a key belongs to, and what it may do."""
+
+    name: str
+    roles: frozenset[str]
+
+
+class Lease(msgspec.Struct):
+    """`[start, stop)` of a job is being run by the session with this route; `touched` is when it last moved."""
+
+    id: LeaseId
+    job: bytes
+    start: int
+    stop: int
+    route: bytes
+    touched: float
+    trimming: bool = False
+
+
+class Session(msgspec.Struct):
+    """One connection's life of an instance. `place` names host and environment: where a task cannot run, it cannot
+    run."""
+
+    route: bytes
+    key: str
+    member: str
+    instance: bytes
+    role: str
+    host: str
+    environment: str
+    slots: int
+    context: bytes
+    heard: float
+    suspect: bool = False
+    draining: bool = False
+    leases: dict[LeaseId, Lease] = msgspec.field(default_factory=dict)
+    functions: set[bytes] = msgspec.field(default_factory=set)
+    contexts: set[bytes] = msgspec.field(default_factory=set)
+    pages: dict[bytes, set[int]] = msgspec.field(default_factory=dict)
+    pace: dict[bytes, float] = msgspec.field(default_factory=dict)
+
+    @property
+    def place(self) -> str:
+        return f"{self.host} {self.environment}".strip()
+
+    @property
+    def works(self) -> bool:
+        """Whether it may be given work."""
+        return self.role == "worker" and not self.suspect and not self.draining
+
+
+class Follower(msgspec.Struct):
+    """A reader of a job's results. By window, `pending` is a heap of (start, arrival) not sent yet."""
+
+    route: bytes
+    reader: int
+    order: str
+    after: int
+    limit: int
+    sent: int = 0
+    pending: list[tuple[int, int]] = msgspec.field(default_factory=list)
+
+
+class Job(msgspec.Struct):
+    """A job and where each of its tasks is. `visible` result pages are durable and may be shown."""
+
+    opened: JobOpened
+    pages: list[StoredPage] = msgspec.field(default_factory=list)
+    firsts: list[int] = msgspec.field(default_factory=list)
+    page_times: list[float] = msgspec.field(default_factory=list)
+    total: int | None = None
+    state: JobState = "running"
+    unwanted: bool = False
+    leased_up_to: int = 0
+    ready: Ranges = msgspec.field(default_factory=Ranges)
+    picky: dict[int, None] = msgspec.field(default_factory=dict)
+    limbo: Ranges = msgspec.field(default_factory=Ranges)
+    done: Ranges = msgspec.field(default_factory=Ranges)
+    leases: dict[LeaseId, Lease] = msgspec.field(default_factory=dict)
+    results: list[StoredResult] = msgspec.field(default_factory=list)
+    visible: int = 0
+    shown_end: bool = False
+    failed: int = 0
+    tried: dict[int, list[Tried]] = msgspec.field(default_factory=dict)
+    shunned: set[str] = msgspec.field(default_factory=set)
+    followers: dict[tuple[bytes, int], Follower] = msgspec.field(default_factory=dict)
+    watchers: set[bytes] = msgspec.field(default_factory=set)
+    changed: bool = False
+
+    @property
+    def id(self) -> bytes:
+        return self.opened.job
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks have been submitted so far."""
+        return self.pages[-1].first + self.pages[-1].count if self.pages else 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether some task could be leased now."""
+        return bool(self.ready or self.picky)
+
+    def add_page(self, page: StoredPage, now: float) -> None:
+        self.pages.append(page)
+        self.firsts.append(page.first)
+        self.page_times.append(now)
+
+    def page_numbers(self, start: int, stop: int) -> range:
+        """The pages that hold tasks `[start, stop)`."""
+        return range(bisect_right(self.firsts, start) - 1, bisect_right(self.firsts, stop - 1))
+
+    def page_of(self, index: int) -> int:
+        return bisect_right(self.firsts, index) - 1
+
+    def settle(self, start: int, stop: int) -> None:
+        """These tasks have their results: they are nowhere else."""
+        self.done.add(start, stop)
+        self.ready.remove(start, stop)
+        self.limbo.remove(start, stop)
+        if self.picky:
+            for index in [i for i in self.picky if start <= i < stop]:
+                del self.picky[index]
+
+    def release(self, start: int, stop: int) -> None:
+        """Tasks come back from a lease: those that are not done and not leased elsewhere are ready again."""
+        for a, b in self.done.missing(start, stop):
+            for low, high in self._unleased(a, b):
+                self.ready.add(low, high)
+                for index in self.tried:
+                    if low <= index < high:
+                        self.ready.remove(index, index + 1)
+                        self.picky[index] = None
+                self.limbo.remove(low, high)
+
+    def _unleased(self, start: int, stop: int) -> list[Range]:
+        left = Ranges([(start, stop)])
+        for lease in self.leases.values():
+            left.remove(lease.start, lease.stop)
+        return list(left)
+
+
+class State:
+    """Everything, with the indices that handlers need."""
+
+    def __init__(self) -> None:
+        self.run = 0
+        self.members: dict[str, Member] = {}
+        self.sessions: dict[bytes, Session] = {}
+        self.instances: dict[bytes, Session] = {}
+        self.jobs: dict[bytes, Job] = {}
+        self.contexts: dict[bytes, bytes] = {}
+        self.functions: dict[bytes, list[bytes]] = {}
+        self.awaited: set[bytes] = set()
+        self.active: dict[bytes, Job] = {}
+
+    def workers(self) -> list[Session]:
+        """Sessions that may be given work."""
+        return [session for session in self.sessions.values() if session.works]
+
+    def add_lease(self, job: Job, session: Session, lease: Lease) -> None:
+        job.leases[lease.id] = lease
+        session.leases[lease.id] = lease
+
+    def end_lease(self, lease: Lease) -> None:
+        """Forget a lease, wherever it is noted; its tasks are the caller's business."""
+        if (job := self.jobs.get(lease.job)) is not None:
+            job.leases.pop(lease.id, None)
+        if (session := self.sessions.get(lease.route)) is not None:
+            session.leases.pop(lease.id, None)
+
+    def check(self) -> None:
+        """Invariants. Raises AssertionError."""
+        for job in self.jobs.values():
+            if job.ended:
+                assert not job.leases, "an ended job has leases"
+                assert not job.waits, "an ended job has tasks that wait"
+                continue
+            left = Ranges([(0, job.tasks)])
+            for a, b in job.done:
+                assert left.covers(a, b), f"done {a}..{b} of {job.tasks}"
+                left.remove(a, b)
+            places = [*job.ready, *((i, i + 1) for i in job.picky), *job.limbo]
+            for a, b in places:
+                assert left.covers(a, b), f"task {a}..{b} is in two places, or done and waiting"
+                left.remove(a, b)
+            for lease in job.leases.values():
+                assert lease.start < lease.stop, f"an empty lease {lease}"
+                assert self.sessions[lease.route].leases[lease.id] is lease, "a lease without its session"
+                left.remove(lease.start, lease.stop)
+            assert not left, f"tasks nobody will run: {left}"
+        for session in self.sessions.values():
+            for lease in session.leases.values():
+                assert self.jobs[lease.job].leases[lease.id] is lease, "a lease without its job"

@@ -1,0 +1,147 @@
+"""What clients submit: jobs, pages, their end, cancelling and forgetting.
+
+Rules of this file: pure. Whatever was not acknowledged may come again, byte for byte, and changes nothing then.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from raisin_broker import records
+from raisin_broker.outbox import Outbox
+from raisin_broker.records import StoredPage
+from raisin_broker.state import Instant, Job, Session, State
+from raisin_core import digests
+from raisin_core.messages import Cancel, Close, Closed, Drop, Forget, JobState, Open, Opened, Page, Refused, Stored
+
+CREDIT: Final = 64
+
+
+class Submissions:
+    """Handlers of what clients submit."""
+
+    def __init__(self, state: State, out: Outbox) -> None:
+        self.state = state
+        self.out = out
+
+    def on_open(self, session: Session, message: Open, payload: bytes, at: Instant) -> None:
+        job = self.state.jobs.get(message.job)
+        if job is None:
+            if message.function != digests.content(payload):
+                self._refuse(session, "malformed", "the function is not what its digest says", message.job)
+                return
+            job = self._make(session, message, payload, at)
+        job.watchers.add(session.route)
+        self.out.send_later(session.route, Opened(message.job, len(job.pages) + CREDIT))
+
+    def on_page(self, session: Session, message: Page, payload: bytes, at: Instant) -> None:
+        if (job := self._own(session, message.job)) is None:
+            return
+        if message.number == len(job.pages) and not job.ended and job.total is None:
+            if message.first != job.tasks or not message.count:
+                self._refuse(session, "malformed", f"page {message.number} begins at {message.first}", message.job)
+                return
+            self._add_page(job, message, payload, at)
+        stored = len(job.pages)
+        self.out.send_later(session.route, Stored(message.job, stored, stored + CREDIT))
+
+    def on_close(self, session: Session, message: Close, at: Instant) -> None:
+        if (job := self._own(session, message.job)) is None:
+            return
+        if job.total is None and not job.ended:
+            if message.total != job.tasks:
+                self._refuse(session, "malformed", f"{message.total} tasks closed, {job.tasks} sent", message.job)
+                return
+            job.total = message.total
+            self.out.record(records.JobClosed(job.id, message.total))
+            job.changed = True
+            self.end_if_done(job)
+        self.out.send_later(session.route, Closed(message.job))
+
+    def on_cancel(self, session: Session, message: Cancel) -> None:
+        if (job := self._own(session, message.job)) is not None and not job.ended:
+            self.end(job, "cancelled")
+
+    def on_forget(self, session: Session, message: Forget) -> None:
+        job = self.state.jobs.get(message.job)
+        if job is None:
+            return
+        job.watchers.discard(session.route)
+        if job.ended:
+            self._forget(job)
+        elif not job.unwanted:
+            job.unwanted = True
+            self.out.record(records.JobUnwanted(job.id))
+
+    def end_if_done(self, job: Job) -> None:
+        """A closed job with all its results is done."""
+        if not job.ended and job.total is not None and len(job.done) >= job.total:
+            self.end(job, "done")
+
+    def end(self, job: Job, state: JobState) -> None:
+        """A job ends: workers forget it, nothing of it waits, and those who watch will be told."""
+        job.state = state
+        self.state.active.pop(job.id, None)
+        self.out.record(records.JobMarked(job.id, state))
+        for lease in list(job.leases.values()):
+            self.state.end_lease(lease)
+        for session in self.state.sessions.values():
+            if session.pages.pop(job.id, None) is not None:
+                self.out.send(session.route, Drop(job.id))
+        for places in (job.ready, job.limbo):
+            for start, stop in places:
+                places.remove(start, stop)
+        job.picky.clear()
+        self.out.show_later(job.id, len(job.results))
+        if job.unwanted:
+            self._forget(job)
+
+    def check_deadlines(self, at: Instant) -> None:
+        """End what is late by wall-clock time."""
+        for job in list(self.state.active.values()):
+            deadline = job.opened.options.deadline
+            if deadline and at.wall >= deadline:
+                self.end(job, "late")
+
+    def _make(self, session: Session, message: Open, payload: bytes, at: Instant) -> Job:
+        opened = records.JobOpened(
+            job=message.job,
+            owner=session.member,
+            instance=session.instance,
+            form=message.form,
+            name=message.name,
+            function=message.function,
+            function_payload=payload,
+            function_blobs=message.blobs,
+            options=message.options,
+            context=message.context,
+            shape=message.shape,
+            opened=at.wall,
+        )
+        job = Job(opened)
+        self.state.jobs[job.id] = self.state.active[job.id] = job
+        self.state.functions[message.function] = message.blobs
+        self.out.record(opened)
+        # The payload is in the store from now on; memory keeps the rest.
+        job.opened = records.without_payload(opened)
+        return job
+
+    def _add_page(self, job: Job, message: Page, payload: bytes, at: Instant) -> None:
+        job.add_page(StoredPage(message.first, message.count, message.blobs), at.mono)
+        job.ready.add(message.first, message.first + message.count)
+        self.out.record(records.PageAdded(job.id, message.number, message.first, message.count, payload, message.blobs))
+
+    def _own(self, session: Session, job: bytes) -> Job | None:
+        """The job, if there is one. All members of a cluster count as one person's machines, so anybody's will do."""
+        found = self.state.jobs.get(job)
+        if found is None:
+            self._refuse(session, "unknown job", f"no job {job.hex()[:8]} here", job)
+        return found
+
+    def _refuse(self, session: Session, code: str, reason: str, about: bytes) -> None:
+        self.out.send_later(session.route, Refused(code, reason, about))  # type: ignore[arg-type]
+
+    def _forget(self, job: Job) -> None:
+        self.state.jobs.pop(job.id, None)
+        self.state.active.pop(job.id, None)
+        self.out.record(records.JobForgotten(job.id))
