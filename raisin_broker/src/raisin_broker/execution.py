@@ -37,8 +37,14 @@ class Execution:
 
     def give_work(self, at: Instant) -> None:
         """Lease what is ready to whoever is free; shorten leases where some have nothing to do."""
+        marked: dict[bytes, Job] = {}
         while (grant := scheduler.next_grant(self.state)) is not None:
             self._give(grant.session, grant.job, grant.tasks, at)
+            if grant.tasks[1] > grant.job.leased_up_to:
+                grant.job.leased_up_to = grant.tasks[1]
+                marked[grant.job.id] = grant.job
+        for job in marked.values():
+            self.out.record(records.LeasedUpTo(job.id, job.leased_up_to))
         while (trim := scheduler.next_trim(self.state, at.mono)) is not None:
             lease, stop = trim
             lease.trimming = True
@@ -51,9 +57,6 @@ class Execution:
         self._lease_number += 1
         lease = Lease(LeaseId(self.state.run, self._lease_number), job.id, start, stop, session.route, at.mono)
         self.state.add_lease(job, session, lease)
-        if stop > job.leased_up_to:
-            job.leased_up_to = stop
-            self.out.record(records.LeasedUpTo(job.id, stop))
         self._send_needs(session, job, start, stop)
         opened = job.opened
         message = m.Lease(lease.id, job.id, start, stop, opened.function, opened.context, opened.options.task_timeout)

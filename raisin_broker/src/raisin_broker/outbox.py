@@ -109,10 +109,11 @@ class Outbox:
         self._waiting.append((self._pending() or 0, Show(job, arrivals)))
 
     def flush(self, now: float) -> None:
-        """The turn is over: stage what was recorded, and commit the oldest batch."""
+        """The turn is over: stage what was recorded, before anything is sent that must be read from it, and commit the
+        oldest batch."""
         if self._records:
             self._newest += 1
-            self.now.append(Stage(self._newest, self._records))
+            self.now.insert(0, Stage(self._newest, self._records))
             self._staged.append(self._newest)
             self._records = []
         if self._staged and (self._retry_at is None or now >= self._retry_at):

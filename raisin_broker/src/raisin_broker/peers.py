@@ -23,6 +23,7 @@ from raisin_core import digests
 from raisin_core import messages as m
 
 GAP_SECONDS: Final = 2.0
+LOOK_SECONDS: Final = 1.0
 GRACE: Final = 10
 
 
@@ -133,6 +134,8 @@ class Peers:
     def deadline(self) -> float | None:
         """When the next silence is to be judged."""
         times = [s.heard + self.timing.silence * (GRACE if s.suspect else 1) for s in self.state.sessions.values()]
+        if times:
+            times.append(self._last + LOOK_SECONDS)
         if self.limbo_until is not None:
             times.append(self.limbo_until)
         return min(times, default=None)

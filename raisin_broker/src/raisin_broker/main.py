@@ -1,0 +1,69 @@
+"""`raisin-broker`: the command line of the broker."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from raisin_core import __version__, home, stdin_life
+from raisin_core.errors import RaisinError
+
+EXAMPLES = """examples:
+  raisin-broker                                    on this machine only, state in the user's data directory
+  raisin-broker --listen 192.168.1.20:5757         for the network (any address of this machine, or *:5757)
+  raisin-broker --data /srv/raisin --listen *:5757
+
+Who may connect stands in DATA/roster.toml, which is read again when it changes:
+  [[member]]
+  key = "..."        # a worker or client prints its own
+  name = "zoe"
+  roles = ["client", "worker"]
+All members of a roster count as machines of one person: each may run code on every worker.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    parse = argparse.ArgumentParser(
+        prog="raisin-broker",
+        description="Keep the jobs of a cluster, give them to its workers, record their results.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parse.add_argument("--listen", metavar="ADDRESS", default="127.0.0.1:5757", help="default: %(default)s")
+    parse.add_argument("--data", metavar="DIRECTORY", type=Path, help="default: broker/ in the user's raisin directory")
+    parse.add_argument("--beat", metavar="SECONDS", type=float, default=5.0, help="between heartbeats (%(default)s)")
+    parse.add_argument("--silence", metavar="SECONDS", type=float, default=15.0, help="until work is given to others")
+    parse.add_argument("--verbose", action="store_true", help="log to the terminal, too")
+    parse.add_argument("--end-with-stdin", action="store_true", help="end when standard input ends (for supervisors)")
+    parse.add_argument("--version", action="version", version=f"raisin-broker {__version__}")
+    return parse
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a broker until SIGTERM or Ctrl-C; the exit code is 0, or 1 with one line that says what is wrong."""
+    options = parser().parse_args(argv)
+    from raisin_broker.peers import Timing
+    from raisin_broker.server import DirectoryBusy, Server, Settings
+    from raisin_broker.store.base import StoreError
+
+    if not 0 < options.beat < options.silence:
+        parser().error("--beat must be above 0 and below --silence")
+    timing = Timing(options.beat, options.silence)
+    data = options.data or home.home() / "broker"
+    try:
+        server = Server(Settings(data, options.listen, timing, options.verbose))
+    except (DirectoryBusy, StoreError, RaisinError, OSError, ValueError) as error:
+        print(f"raisin-broker: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    print(server.announce(), flush=True)  # noqa: T201
+    if options.end_with_stdin:
+        stdin_life.end_with_stdin()
+    server.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

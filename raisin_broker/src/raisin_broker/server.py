@@ -1,0 +1,255 @@
+"""The broker's loop: the only place where it touches sockets, store, roster and clock.
+
+A turn: wait until something arrives or a deadline comes; let the gate answer; hand every message that has arrived to
+the machine;
+end the turn (work is given out, records are staged and committed in one transaction); carry blobs; look at the roster.
+Commands are carried out in the order the machine gave them, so nothing is said before it may be.
+
+Rules of this file: no decision about jobs, leases or sessions is made here.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket as net
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import zmq
+
+from raisin_broker import gate
+from raisin_broker.bulk import Bulk
+from raisin_broker.machine import (
+    Arrived,
+    Broker,
+    CommitFailed,
+    Committed,
+    Event,
+    Garbled,
+    RosterChanged,
+    StopAsked,
+    TurnEnded,
+    Unreachable,
+)
+from raisin_broker.outbox import Command, Commit, FunctionOf, PageOf, Payload, ResultOf, Send, Stage, Stop
+from raisin_broker.peers import Timing
+from raisin_broker.state import Instant, Member
+from raisin_broker.store.base import StoreError
+from raisin_broker.store.blobs import Blobs
+from raisin_broker.store.sql import SqlStore
+from raisin_core import envelope, home, logs
+from raisin_core.identity import keys
+from raisin_core.identity.roster import RosterFile, line_to_add
+
+DRAIN_LIMIT: Final = 1000
+ROSTER_SECONDS: Final = 0.5
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """Where a broker keeps its things and listens, and how patient it is."""
+
+    directory: Path
+    listen: str = gate.DEFAULT_LISTEN
+    timing: Timing = Timing()
+    verbose: bool = False
+
+
+class DirectoryBusy(Exception):
+    """Another broker runs on this data directory."""
+
+
+class Server:
+    """A running broker. `address` and `key` are what others need to connect."""
+
+    def __init__(self, settings: Settings) -> None:
+        directory = home.private_directory(settings.directory)
+        self._lock = home.Lock(directory / "broker.lock")
+        if not self._lock.acquire(blocking=False):
+            raise DirectoryBusy(f"another broker is running on {directory}; stop it, or choose another with --data")
+        self.log = logs.setup("broker", directory, settings.verbose)
+        self.store = SqlStore(directory / "raisin.db")
+        self.blobs = Blobs(directory / "blobs")
+        own, _ = keys.load_or_make(directory / "broker.key")
+        self.roster = RosterFile(directory / "roster.toml")
+        self.key = own.public.decode()
+        self._open_sockets(own, settings.listen)
+        stored = self.store.start()
+        self.machine = Broker(stored, self._now(), settings.timing)
+        self._roster_at = 0.0
+        self._members: Mapping[str, Member] = {}
+        self._stopping = False
+        self._sweep_blobs()
+        self._look_at_roster()
+        self.log.info("run %d, %d jobs, listening on %s, key %s", stored.run, len(stored.jobs), self.address, self.key)
+
+    def _open_sockets(self, own: keys.Keys, listen: str) -> None:
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.gate = gate.Gate(self.context, lambda: self.roster.current().members)
+        self.control = self.context.socket(zmq.ROUTER)
+        bulk = self.context.socket(zmq.ROUTER)
+        for each in (self.control, bulk):
+            gate.serve_curve(each, own)
+        self.address = gate.bind_pair(self.control, bulk, listen)
+        self.bulk = Bulk(bulk, self.blobs, lambda key: key in self._members)
+        self._wake, self._woken = net.socketpair()
+        for end in (self._wake, self._woken):
+            end.setblocking(False)
+
+    # -- the loop ------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Serve until a signal (SIGTERM, SIGINT) or `stop`; then end in good order."""
+        self._catch_signals()
+        poller = zmq.Poller()
+        for each in (self.gate.socket, self.control, self.bulk.socket, self._woken):
+            poller.register(each, zmq.POLLIN)
+        try:
+            while not self._stopping:
+                ready = dict(poller.poll(self._patience()))
+                if self.gate.socket in ready:
+                    self.gate.handle()
+                self._turn()
+                if self.bulk.socket in ready:
+                    self.bulk.handle()
+                self._look_at_roster()
+            self._farewell()
+        finally:
+            self.close()
+
+    def stop(self) -> None:
+        """End the loop after this turn; may be called from a signal handler."""
+        self._stopping = True
+
+    def close(self) -> None:
+        """Close everything; what was committed stays."""
+        signal.set_wakeup_fd(-1)
+        self.gate.close()
+        for each in (self.control, self.bulk.socket):
+            each.close(linger=200)
+        self.context.term()
+        self.store.close()
+        self._wake.close()
+        self._woken.close()
+        if self.address.startswith("ipc://"):
+            for path in (self.address[6:], self.address[6:] + ".bulk"):
+                Path(path).unlink(missing_ok=True)
+        self._lock.release()
+
+    def _turn(self) -> None:
+        for _ in range(DRAIN_LIMIT):
+            try:
+                frames = self.control.recv_multipart(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                break
+            self._arrived(frames)
+        self._handle(TurnEnded())
+
+    def _arrived(self, frames: list[zmq.Frame]) -> None:
+        route, last = frames[0].bytes, frames[-1]
+        key = str(last.get("User-Id"))
+        if last.get("Identity"):  # libzmq names connections; whoever chooses a name means no good
+            self.log.warning("barred a peer with key %s: it chose its own routing id", key)
+            return
+        found = envelope.decode([frame.bytes for frame in frames[1:]])
+        if isinstance(found, envelope.Malformed):
+            self.log.warning("from key %s: %s", key, found.reason)
+            self._handle(Garbled(route, found.reason, found.version))
+        else:
+            self._handle(Arrived(route, key, *found))
+
+    def _handle(self, event: Event) -> None:
+        for command in self.machine.handle(event, self._now()):
+            self._carry_out(command)
+
+    def _carry_out(self, command: Command) -> None:
+        match command:
+            case Send():
+                self._send(command)
+            case Stage():
+                self.store.stage(command.batch, command.records)
+            case Commit():
+                self._commit(command.batch)
+            case Stop():
+                self._stopping = True
+
+    def _commit(self, batch: int) -> None:
+        try:
+            self.store.commit(batch)
+        except StoreError as error:
+            self.log.error("not committed, trying again: %s", error)
+            self._handle(CommitFailed(batch, str(error)))
+        else:
+            self._handle(Committed(batch))
+
+    def _send(self, command: Send) -> None:
+        payload = self._payload(command.payload)
+        if payload is None:
+            self.log.error("a payload is missing from the store: %s", command.payload)
+            return
+        try:
+            frames = [command.route, *envelope.encode(command.message, payload)]
+            self.control.send_multipart(frames, zmq.NOBLOCK, copy=len(payload) < 65536)
+        except zmq.ZMQError:
+            self._handle(Unreachable(command.route))
+
+    def _payload(self, payload: Payload) -> bytes | None:
+        match payload:
+            case bytes():
+                return payload
+            case PageOf():
+                return self.store.page(payload.job, payload.number)
+            case ResultOf():
+                return self.store.result(payload.job, payload.arrival)
+            case FunctionOf():
+                return self.store.function(payload.digest)
+
+    # -- the world around ----------------------------------------------------------------------------------------
+
+    def _patience(self) -> int:
+        """Milliseconds until something must be looked at."""
+        deadline = self.machine.next_deadline()
+        wait = ROSTER_SECONDS if deadline is None else min(ROSTER_SECONDS, deadline - time.monotonic())
+        return max(0, int(wait * 1000 + 0.999))
+
+    def _now(self) -> Instant:
+        return Instant(time.monotonic(), time.time())
+
+    def _look_at_roster(self) -> None:
+        now = time.monotonic()
+        if now < self._roster_at:
+            return
+        self._roster_at = now + ROSTER_SECONDS
+        members = {k.decode(): Member(m.name, m.roles) for k, m in self.roster.current().members.items()}
+        if members != self._members:
+            self._members = members
+            self._handle(RosterChanged(members))
+        if self.roster.problem:
+            self.log.error("%s", self.roster.problem)
+        for key, address in self.gate.refused():
+            if key:
+                self.log.warning("refused %s (%s); to admit it:\n%s", key, address, line_to_add(key, "NAME", "worker"))
+
+    def _sweep_blobs(self) -> None:
+        removed = self.blobs.sweep(self.store.blobs_in_use(), grace=24 * 3600.0, now=time.time())
+        if removed:
+            self.log.info("removed %d blobs that nothing uses", removed)
+
+    def _farewell(self) -> None:
+        self.log.info("stopping")
+        self._handle(StopAsked())
+        self._handle(TurnEnded())
+
+    def _catch_signals(self) -> None:
+        """A signal ends the loop at once: it wakes the poll through a socket."""
+        signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop())
+
+    def announce(self) -> str:
+        """The line that says where it is."""
+        data = self.roster.path.parent
+        return f"raisin-broker: listening on {self.address}, key {self.key}, data {data}, pid {os.getpid()}"

@@ -1,0 +1,387 @@
+"""The client as a machine: what the program wants and what the broker says come in, commands go out.
+
+Whatever was not acknowledged is sent again, byte for byte, when a new session begins; readers go on where they were.
+Pages are sent as far as the broker's credit goes, a page with blobs only when these are with the broker.
+
+Rules of this file: pure. The session carries out commands in their order.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+import msgspec
+
+from raisin_core import messages as m
+from raisin_core.client.commands import (
+    Accepted,
+    AddPage,
+    AttachTo,
+    BlobThere,
+    CancelJob,
+    CloseJob,
+    Command,
+    Connected,
+    Deliver,
+    DeliverArguments,
+    Describes,
+    Disconnected,
+    Event,
+    Exit,
+    Failed,
+    FetchArguments,
+    ForgetJob,
+    Greeted,
+    Leave,
+    Printed,
+    Read,
+    Received,
+    Reconnect,
+    Say,
+    SendBlob,
+    Stands,
+    StopReading,
+    Submit,
+    Tick,
+)
+from raisin_core.messages import Message
+from raisin_core.ranges import Ranges
+
+GAP_SECONDS: Final = 2.0
+LOOK_SECONDS: Final = 1.0
+HELLO_SECONDS: Final = 1.0
+ROOM: Final = 16
+
+
+class Me(msgspec.Struct, frozen=True):
+    """What a client says of itself."""
+
+    instance: bytes
+    host: str
+    pid: int
+    environment: str = ""
+    context: bytes = b""
+    context_payload: bytes = b""
+
+
+class Reader(msgspec.Struct):
+    """Where a reader is; `seen` are the arrivals that it was given."""
+
+    order: m.Order
+    after: int
+    limit: int
+    seen: Ranges = msgspec.field(default_factory=Ranges)
+
+
+class Job(msgspec.Struct):
+    """A job on its way to the broker. `pages` are those that are not acknowledged, from number `stored` on."""
+
+    open: Submit | None
+    opened: bool = False
+    pages: deque[AddPage] = msgspec.field(default_factory=deque)
+    stored: int = 0
+    sent: int = 0
+    credit: int = ROOM
+    total: int | None = None
+    closed: bool = False
+    close_sent: bool = False
+    cancelled: bool = False
+    attached: bool = False
+    ended: bool = False
+    readers: dict[int, Reader] = msgspec.field(default_factory=dict)
+    fetching: dict[int, None] = msgspec.field(default_factory=dict)
+
+    @property
+    def added(self) -> int:
+        return self.stored + len(self.pages)
+
+
+class Client:
+    """The client's machine."""
+
+    def __init__(self, me: Me) -> None:
+        self.me = me
+        self.jobs: dict[bytes, Job] = {}
+        self.out: list[Command] = []
+        self.welcome: m.Welcome | None = None
+        self._waits: dict[bytes, None] = {}
+        self._there: set[bytes] = set()
+        self._heard = self._said = self._looked = 0.0
+        self._hello_at = -HELLO_SECONDS
+
+    def handle(self, event: Event, now: float) -> list[Command]:
+        """Take one event at `now` (seconds, monotonic); the commands are to be carried out in their order."""
+        match event:
+            case Received():
+                self._heard = now
+                self._on_received(event.message, event.payload, now)
+            case Read():
+                self._on_read(event)
+            case AddPage():
+                job = self.jobs[event.message.job]
+                job.pages.append(event)
+                self._send_pages(job)
+            case Submit():
+                self._on_submit(event)
+            case CloseJob():
+                self.jobs[event.job].total = event.total
+                self._send_pages(self.jobs[event.job])
+            case ForgetJob():
+                self._on_forget(event)
+            case StopReading():
+                self._on_stop_reading(event)
+            case CancelJob():
+                self._on_cancel(event)
+            case FetchArguments():
+                self._on_fetch(event)
+            case AttachTo():
+                self.jobs[event.job] = Job(None, opened=True, closed=True, attached=True)
+                self._say(m.Attach(event.job))
+            case BlobThere():
+                self._on_blob_there(event)
+            case Connected():
+                self._heard = now
+                self._hello(now)
+            case Disconnected():
+                self.welcome = None
+            case Leave():
+                self._say(m.Goodbye())
+                self.out.append(Exit())
+            case Tick():
+                pass
+        self._on_time(now)
+        commands, self.out = self.out, []
+        if any(isinstance(command, Say) for command in commands):
+            self._said = now
+        return commands
+
+    def next_deadline(self) -> float | None:
+        """When a Tick is needed at the latest."""
+        if self.welcome is None:
+            return None
+        return min(self._looked + LOOK_SECONDS, self._said + self.welcome.beat, self._heard + self.welcome.silence)
+
+    def settled(self) -> bool:
+        """Whether the broker has acknowledged all that was submitted."""
+        return all(job.opened and not job.pages and (job.total is None or job.closed) for job in self.jobs.values())
+
+    def check(self) -> None:
+        """Invariants. Raises AssertionError."""
+        for job in self.jobs.values():
+            assert job.stored <= job.sent <= job.added, f"sent {job.sent} of {job.stored}..{job.added}"
+            assert not job.closed or not job.pages, "closed before all pages were stored"
+
+    # -- the program ---------------------------------------------------------------------------------------------
+
+    def _on_submit(self, event: Submit) -> None:
+        job = self.jobs[event.message.job] = Job(event)
+        self._want_blobs(event.message.blobs)
+        self._send_open(job)
+
+    def _on_read(self, event: Read) -> None:
+        job = self.jobs[event.job]
+        reader = job.readers.setdefault(event.reader, Reader(event.order, event.after, event.limit))
+        reader.after, reader.limit = event.after, max(reader.limit, event.limit)
+        if self._open_sent(job):
+            self._say(m.Follow(event.job, event.reader, event.order, event.after, reader.limit))
+
+    def _on_stop_reading(self, event: StopReading) -> None:
+        job = self.jobs.get(event.job)
+        if job is not None and job.readers.pop(event.reader, None) is not None:
+            self._say(m.Unfollow(event.job, event.reader))
+
+    def _on_cancel(self, event: CancelJob) -> None:
+        job = self.jobs.get(event.job)
+        if job is not None and not job.cancelled:
+            job.cancelled = True
+            if self._open_sent(job):
+                self._say(m.Cancel(event.job))
+
+    def _on_forget(self, event: ForgetJob) -> None:
+        job = self.jobs.pop(event.job, None)
+        if job is not None and not event.keep and self._open_sent(job):
+            self._say(m.Forget(event.job))
+
+    def _on_fetch(self, event: FetchArguments) -> None:
+        self.jobs[event.job].fetching[event.index] = None
+        self._say(m.Fetch(event.job, event.index))
+
+    def _on_blob_there(self, event: BlobThere) -> None:
+        self._waits.pop(event.digest, None)
+        self._there.add(event.digest)
+        for job in self.jobs.values():
+            if not job.opened:
+                self._send_open(job)
+            self._send_pages(job)
+
+    # -- the broker ----------------------------------------------------------------------------------------------
+
+    def _hello(self, now: float) -> None:
+        me = self.me
+        self._hello_at, self.welcome = now, None
+        hello = m.Hello(me.instance, "client", me.host, me.pid, me.environment, 0, me.context)
+        self._say(hello, me.context_payload)
+
+    def _on_received(self, message: Message, payload: bytes, now: float) -> None:
+        match message:
+            case m.Result():
+                self._on_result(message, payload)
+            case m.Stored():
+                self._on_stored(message)
+            case m.Opened():
+                self._on_opened(message)
+            case m.Closed():
+                self._on_closed(message)
+            case m.Progress():
+                if (job := self.jobs.get(message.job)) is not None:
+                    job.ended = message.state in m.ENDED
+                self.out.append(Stands(message))
+            case m.Argument():
+                self._on_argument(message, payload)
+            case m.Printed():
+                self.out.append(Printed(message.job, message.index, message.host, payload))
+            case m.Described():
+                self.out.append(Describes(message.job, message.form, message.name, message.shape))
+            case m.Welcome():
+                self._on_welcome(message)
+            case m.WhoAreYou():
+                if now - self._hello_at >= HELLO_SECONDS or self.welcome is not None:
+                    self._hello(now)
+            case m.Refused():
+                self._on_refused(message)
+            case m.Farewell():
+                self.welcome = None
+            case _:
+                pass  # BeatBack: any traffic is a heartbeat
+
+    def _on_welcome(self, message: m.Welcome) -> None:
+        """A new session: say again all that is not acknowledged, and go on reading where we were."""
+        self.welcome = message
+        self.out.append(Greeted(message.run))
+        for key, job in self.jobs.items():
+            job.sent, job.close_sent = job.stored, False
+            if job.attached:
+                self._say(m.Attach(key))
+            self._send_open(job)
+            self._send_pages(job)
+            if job.cancelled:
+                self._say(m.Cancel(key))
+            for number, reader in job.readers.items():
+                self._follow(key, number, reader)
+            for index in job.fetching:
+                self._say(m.Fetch(key, index))
+
+    def _follow(self, key: bytes, number: int, reader: Reader) -> None:
+        after = reader.after
+        if reader.order == "arrival" and reader.seen:
+            after = max(after, next(iter(reader.seen))[1] - 1)
+        self._say(m.Follow(key, number, reader.order, after, reader.limit))
+
+    def _on_opened(self, message: m.Opened) -> None:
+        if (job := self.jobs.get(message.job)) is not None:
+            job.opened = True
+            self._more_credit(message.job, job, message.credit)
+
+    def _on_stored(self, message: m.Stored) -> None:
+        job = self.jobs.get(message.job)
+        if job is None:
+            return
+        while job.pages and job.stored < message.pages:
+            job.pages.popleft()
+            job.stored += 1
+        job.sent = max(job.sent, job.stored)
+        self._more_credit(message.job, job, message.credit)
+
+    def _on_closed(self, message: m.Closed) -> None:
+        if (job := self.jobs.get(message.job)) is not None and not job.closed:
+            job.closed = not job.pages
+            self.out.append(Accepted(message.job, job.stored, 0, job.closed))
+
+    def _more_credit(self, key: bytes, job: Job, credit: int) -> None:
+        job.credit = max(job.credit, credit)
+        self._send_pages(job)
+        self.out.append(Accepted(key, job.stored, self.room(key), job.closed))
+
+    def room(self, key: bytes) -> int:
+        """How many pages may be added to a job before it would have to wait long: they are kept in memory until
+        stored."""
+        job = self.jobs[key]
+        return max(0, min(job.credit, job.stored + ROOM) - job.added)
+
+    def _on_result(self, message: m.Result, payload: bytes) -> None:
+        job = self.jobs.get(message.job)
+        reader = job.readers.get(message.reader) if job else None
+        if reader is not None and message.arrival not in reader.seen:
+            reader.seen.add(message.arrival, message.arrival + 1)
+            self.out.append(Deliver(message, payload))
+
+    def _on_argument(self, message: m.Argument, payload: bytes) -> None:
+        if (job := self.jobs.get(message.job)) is not None:
+            for index in [i for i in job.fetching if message.first <= i < message.first + message.count]:
+                del job.fetching[index]
+        self.out.append(DeliverArguments(message, payload))
+
+    def _on_refused(self, message: m.Refused) -> None:
+        if message.code == "replaced":
+            return
+        if message.fatal:
+            self.welcome = None
+        if message.about in self.jobs or message.fatal:
+            self.out.append(Failed(message.about, message.code, message.reason))
+
+    # -- sending -------------------------------------------------------------------------------------------------
+
+    def _open_sent(self, job: Job) -> bool:
+        return job.open is None or not self._missing(job.open.message.blobs)
+
+    def _send_open(self, job: Job) -> None:
+        if job.open is not None and not job.opened and self._open_sent(job):
+            self._say(job.open.message, job.open.payload)
+            for number, reader in job.readers.items():
+                self._follow(job.open.message.job, number, reader)
+            if job.cancelled:
+                self._say(m.Cancel(job.open.message.job))
+
+    def _send_pages(self, job: Job) -> None:
+        """Send what the credit allows, in order; then the end."""
+        if not self._open_sent(job) or self.welcome is None:
+            return
+        while job.sent < min(job.added, job.credit):
+            page = job.pages[job.sent - job.stored]
+            self._want_blobs(page.message.blobs)
+            if self._missing(page.message.blobs):
+                return
+            self._say(page.message, page.payload)
+            job.sent += 1
+        if job.total is not None and job.sent == job.added and not job.close_sent and not job.closed:
+            assert job.open is not None
+            job.close_sent = True
+            self._say(m.Close(job.open.message.job, job.total))
+
+    def _want_blobs(self, blobs: list[bytes]) -> None:
+        for digest in blobs:
+            if digest not in self._there and digest not in self._waits:
+                self._waits[digest] = None
+                self.out.append(SendBlob(digest))
+
+    def _missing(self, blobs: list[bytes]) -> bool:
+        return any(digest not in self._there for digest in blobs)
+
+    # -- time ----------------------------------------------------------------------------------------------------
+
+    def _on_time(self, now: float) -> None:
+        if now - self._looked > GAP_SECONDS:
+            self._heard = now  # we slept: the broker's silence is our own
+        self._looked = now
+        if self.welcome is None:
+            return
+        if now - self._heard >= self.welcome.silence:
+            self.welcome = None
+            self.out.append(Reconnect())
+        elif now - self._said >= self.welcome.beat:
+            self._say(m.Beat())
+
+    def _say(self, message: Message, payload: bytes = b"") -> None:
+        if self.welcome is not None or isinstance(message, m.Hello):
+            self.out.append(Say(message, payload))

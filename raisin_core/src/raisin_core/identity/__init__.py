@@ -1,0 +1,1 @@
+"""Who is who: key pairs, the roster of a cluster, and the place where payloads are sealed."""

@@ -1,0 +1,394 @@
+"""The peer's end of its connection to the broker: two DEALER sockets, watched; no clock and no thread.
+
+Rules of this file: it never blocks and never decides when to try again; nothing that was meant for one connection goes
+out on the next; nothing that arrived is lost because the connection ended. One thread uses a link.
+
+What libzmq's monitor reports (4.3.5, the same over tcp and ipc; CONNECT_DELAYED and CLOSED left out):
+
+    a broker that admits us      CONNECTED, HANDSHAKE_SUCCEEDED
+    nobody listens               CONNECT_RETRIED again and again (doubling to RECONNECT_IVL_MAX); no such host: the same
+    a key not in the roster      CONNECTED, HANDSHAKE_FAILED_AUTH (400), DISCONNECTED; libzmq never tries again
+    another broker key           CONNECTED, HANDSHAKE_FAILED_NO_DETAIL (EPIPE, ECONNRESET), DISCONNECTED,
+                                 CONNECT_RETRIED: 20 times a second for ever: the pause begins anew at each CONNECTED
+    accepts and is silent        CONNECTED, after HANDSHAKE_IVL HANDSHAKE_FAILED_NO_DETAIL (EAGAIN), and from the start
+    a ZeroMQ without CURVE       CONNECTED, HANDSHAKE_FAILED_PROTOCOL, DISCONNECTED; libzmq never tries again
+    no ZeroMQ at all (HTTP, ...) CONNECTED, DISCONNECTED; libzmq never tries again
+    the broker dies later        DISCONNECTED, CONNECT_RETRIED, and from the start
+
+A broker that speaks another version of the protocol shakes hands like any other: its messages are `Garbled`. A broker
+that is killed during a handshake looks once like one with another key, hence `ATTEMPTS`. With ZMQ_IMMEDIATE nothing
+stale would be sent, but what has arrived and was not read is lost with the connection (a farewell, say): so it is off,
+and a new connection gets a new socket instead.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import re
+import struct
+from collections.abc import Iterator
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+import zmq
+
+from raisin_core import envelope
+from raisin_core.identity.keys import Keys
+from raisin_core.messages import Message
+
+DEFAULT_PORT: Final = 5757
+MAX_FRAME: Final = envelope.MAX_PAYLOAD + 1024 * 1024
+MAX_IPC_PATH: Final = 100
+ATTEMPTS: Final = 3
+"""Handshakes in a row that the other side must have broken off to count as another key."""
+CONNECT_TIMEOUT: Final = 3_000
+HANDSHAKE_TIMEOUT: Final = 4_000
+"""Milliseconds; shorter than the broker's, so that a slow broker looks silent and not like one that breaks off."""
+
+_HWM: Final = 100_000
+_EVENTS: Final = (
+    zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_CONNECT_RETRIED
+)
+_TCP: Final = re.compile(r"(?:tcp://)?(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([\w.-]*|\*))(?::([0-9]{1,5}))?", re.ASCII)
+_numbers = itertools.count()
+
+Context = zmq.Context[zmq.Socket[bytes]]
+Socket = zmq.Socket[bytes]
+
+
+class Connected(msgspec.Struct, frozen=True):
+    """The broker has proved its key and admitted ours: say Hello now."""
+
+
+class Disconnected(msgspec.Struct, frozen=True):
+    """The connection is gone, with all that was not sent; the link tries to make another by itself."""
+
+
+class HandshakeFailed(msgspec.Struct, frozen=True):
+    """An attempt to connect failed. If it is `over`, nothing more is tried until `reset()`.
+
+    `silent`: nobody answers. `key`: somebody without the broker's key does. `refused`: the broker does not admit us.
+    With `bulk` this happened to the second connection, the one for blobs.
+    """
+
+    reason: Literal["key", "silent", "refused"]
+    detail: str
+    over: bool
+    bulk: bool = False
+
+
+class BulkLost(msgspec.Struct, frozen=True):
+    """The second connection is gone: what was said there and not answered must be said again (that makes a new one)."""
+
+
+class Received(msgspec.Struct, frozen=True):
+    """The broker said this."""
+
+    message: Message
+    payload: bytes
+
+
+class Garbled(msgspec.Struct, frozen=True):
+    """Frames that are no message; `version` is the sender's where it could be read, else -1."""
+
+    reason: str
+    version: int
+
+
+LinkEvent = Connected | Disconnected | HandshakeFailed | BulkLost | Received | Garbled
+
+
+class Address(NamedTuple):
+    """Where a broker is: host and port (0 where the system is to choose), or the path of an ipc socket."""
+
+    host: str
+    port: int
+    path: str = ""
+
+    @property
+    def control(self) -> str:
+        """The endpoint of the control connection."""
+        return f"ipc://{self.path}" if self.path else f"tcp://{_bracket(self.host)}:{self.port}"
+
+    @property
+    def bulk(self) -> str:
+        """The endpoint for blobs: the next port, or `.bulk` after the path."""
+        return f"ipc://{self.path}.bulk" if self.path else f"tcp://{_bracket(self.host)}:{self.port + 1}"
+
+    @property
+    def is_ipv6(self) -> bool:
+        """Whether libzmq must be told so: it then takes names for IPv6 ones, and misses brokers on 127.0.0.1."""
+        return ":" in self.host
+
+    def __str__(self) -> str:
+        return self.control.removeprefix("tcp://")
+
+
+def parse_address(address: str) -> Address:
+    """Read `HOST`, `HOST:PORT`, `[IPV6]:PORT`, each also after `tcp://`, or `ipc:///PATH`. Raises ValueError.
+
+    Without a port it is 5757, without a host 127.0.0.1; port 0 and the host `*` are for listening only.
+
+    >>> str(parse_address("tcp://lab.example.org")), parse_address(":0"), parse_address("[::1]:6000").host
+    ('lab.example.org:5757', Address(host='127.0.0.1', port=0, path=''), '::1')
+    """
+    text = address.strip()
+    if text.startswith("ipc://"):
+        return Address("", 0, _path(text.removeprefix("ipc://"), address))
+    found = _TCP.fullmatch(text)
+    if not found or not text.removeprefix("tcp://"):
+        raise _wrong(address, "write HOST:PORT, [IPV6]:PORT or ipc:///PATH")
+    six, host, port = found[1], found[2], DEFAULT_PORT if found[3] is None else int(found[3])
+    if port > 65534:
+        raise _wrong(address, "the port must be below 65535 (the next one is used, too)")
+    return Address(six or host or "127.0.0.1", port)
+
+
+def endpoints(address: str) -> tuple[str, str]:
+    """The endpoints of a broker, to connect to: control and bulk. Raises ValueError.
+
+    >>> endpoints("lab.example.org:5757")
+    ('tcp://lab.example.org:5757', 'tcp://lab.example.org:5758')
+    """
+    parsed = parse_address(address)
+    if not parsed.path and (parsed.port == 0 or parsed.host == "*"):
+        raise _wrong(address, "a host and its port are needed")
+    return parsed.control, parsed.bulk
+
+
+def _path(path: str, address: str) -> str:
+    if not zmq.has("ipc"):
+        raise _wrong(address, "this system has no ipc sockets; write HOST:PORT")
+    if not path.startswith("/") or "\0" in path:
+        raise _wrong(address, "after ipc:// comes a path that begins with /")
+    if len(path.encode(errors="surrogateescape")) > MAX_IPC_PATH - len(".bulk"):
+        raise _wrong(address, f"the path of a socket may have up to {MAX_IPC_PATH - len('.bulk')} bytes")
+    return path
+
+
+def _wrong(address: str, why: str) -> ValueError:
+    return ValueError(f"{address!r} is no address of a broker: {why}")
+
+
+def _bracket(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+class Link:
+    """The connection to one broker. Poll `sockets()`; when one is readable, `read()`."""
+
+    def __init__(
+        self, context: Context, address: str, broker_key: bytes, keys: Keys, bulk_address: str | None = None
+    ) -> None:
+        """`broker_key` and `keys` are Z85 text; `address` is an endpoint or as people write it. Raises ValueError."""
+        self.address = address
+        self._context, self._broker_key, self._keys = context, broker_key, keys
+        self._endpoint, next_door = endpoints(address)
+        self._bulk_endpoint = bulk_address or next_door
+        self._control: _Wire | None = self._wire(self._endpoint)
+        self._bulk: _Wire | None = None
+        self._sockets: list[Socket] | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether messages can be sent, as far as was read."""
+        return self._control is not None and self._control.up
+
+    def sockets(self) -> list[Socket]:
+        """What to poll for reading: the very same list as long as nothing has changed."""
+        if self._sockets is None:
+            self._sockets = [each for wire in (self._control, self._bulk) if wire for each in wire.sockets()]
+        return self._sockets
+
+    def send(self, message: Message, payload: bytes = b"") -> bool:
+        """Send a message, on the connection that it is for; False if there is none now, or its queue is full."""
+        control = self._control
+        if control is None or not control.usable:
+            return False
+        if not message.bulk:
+            return control.send(envelope.encode(message, payload))
+        if self._bulk is None:
+            self._bulk, self._sockets = self._wire(self._bulk_endpoint), None
+        return not self._bulk.over and self._bulk.send(envelope.encode(message, payload))
+
+    def read(self, limit: int = 1000) -> list[LinkEvent]:
+        """What has happened, oldest first: up to `limit` messages of each connection (more when one has ended)."""
+        return [*self._read_control(limit), *self._read_bulk(limit)]
+
+    def reset(self) -> None:
+        """Throw the connections away, with all that is in them, and begin anew: after silence, or after a failure."""
+        self.close()
+        self._control = self._wire(self._endpoint)
+
+    def close(self, linger_ms: int = 0) -> None:
+        """Close the sockets; what was sent for control has `linger_ms` to leave. `reset` opens new ones."""
+        if self._control is not None:
+            self._control.close(linger_ms)
+        self._control = None
+        self._close_bulk()
+        self._sockets = None
+
+    def _wire(self, endpoint: str) -> _Wire:
+        return _Wire(self._context, endpoint, self._broker_key, self._keys)
+
+    def _close_bulk(self) -> None:
+        if self._bulk is not None:
+            self._bulk.close()
+        self._bulk = self._sockets = None
+
+    def _read_control(self, limit: int) -> Iterator[LinkEvent]:
+        if (wire := self._control) is None:
+            return
+        yield from wire.receive(limit)
+        for event in wire.watch():
+            if isinstance(event, Disconnected):
+                yield from wire.receive()
+                if self._bulk is not None:
+                    yield from self._bulk.receive()
+                self.reset()  # a new socket: the old one would send what it still holds before our Hello
+            yield event
+            if isinstance(event, Disconnected):
+                return
+
+    def _read_bulk(self, limit: int) -> Iterator[LinkEvent]:
+        if (wire := self._bulk) is None:
+            return
+        yield from wire.receive(limit)
+        for event in wire.watch():
+            if isinstance(event, HandshakeFailed):
+                yield msgspec.structs.replace(event, bulk=True)
+            elif isinstance(event, Disconnected):
+                yield from wire.receive()
+                self._close_bulk()
+                yield BulkLost()
+                return
+
+
+class _Wire:
+    """One DEALER and its monitor. `up`: the handshake has succeeded; `over`: nothing is tried any more."""
+
+    def __init__(self, context: Context, endpoint: str, broker_key: bytes, keys: Keys) -> None:
+        self.up = self.over = False
+        self._endpoint = endpoint
+        self._dropped = False  # this attempt has ended, and that was told or is not worth telling
+        self._broken_off = 0
+        self._socket = _dealer(context, broker_key, keys)
+        self._socket.ipv6 = "[" in endpoint
+        self._monitor: Socket = context.socket(zmq.PAIR)
+        self._monitor.linger = self._monitor.rcvhwm = 0  # unlimited: libzmq's own thread would wait for us
+        where = f"inproc://raisin-monitor-{next(_numbers)}"
+        self._socket.monitor(where, _EVENTS)
+        self._monitor.connect(where)
+        self._socket.connect(endpoint)
+
+    def sockets(self) -> tuple[Socket, Socket]:
+        return self._socket, self._monitor
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is up, and no news waits (after success, news can only be bad)."""
+        return self.up and not self._monitor.poll(0)
+
+    def send(self, frames: list[bytes]) -> bool:
+        try:
+            self._socket.send_multipart(frames, zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        return True
+
+    def receive(self, limit: int | None = None) -> Iterator[Received | Garbled]:
+        """Messages that have arrived; all of them without a limit."""
+        for _ in itertools.count() if limit is None else range(limit):
+            try:
+                frames = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            found = envelope.decode(frames)
+            yield Received(*found) if isinstance(found, tuple) else Garbled(found.reason, found.version)
+
+    def watch(self) -> Iterator[Connected | Disconnected | HandshakeFailed]:
+        """What the monitor has to say."""
+        while not self._socket.closed:
+            try:
+                kind, value = struct.unpack("=hi", self._monitor.recv_multipart(zmq.NOBLOCK)[0])
+            except zmq.Again:
+                return
+            event = self._judge(kind, value)
+            if event is not None:
+                yield event
+
+    def close(self, linger_ms: int = 0) -> None:
+        self._socket.disable_monitor()
+        self._monitor.close()
+        self._socket.close(linger_ms)
+
+    def _judge(self, kind: int, value: int) -> Connected | Disconnected | HandshakeFailed | None:
+        """What one event of the monitor means: see the table at the top."""
+        if self.over:
+            return None
+        if kind == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            self.up, self._broken_off = True, 0
+            return Connected()
+        if kind == zmq.EVENT_CONNECT_RETRIED:
+            return self._on_retried()
+        if kind == zmq.EVENT_DISCONNECTED:
+            return self._on_disconnected()
+        self._dropped = True
+        if kind == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+            return self._fail("refused", f"the broker at {self._where} does not admit this key (status {value})")
+        if kind == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
+            return self._fail("key", f"{self._where} answers without a key, or in another way than a broker")
+        return self._on_broken_off(value)
+
+    def _on_retried(self) -> HandshakeFailed | None:
+        dropped, self._dropped = self._dropped, False
+        if dropped:
+            return None
+        self._broken_off = 0
+        return HandshakeFailed("silent", f"nobody answers at {self._where}", over=False)
+
+    def _on_disconnected(self) -> Disconnected | HandshakeFailed | None:
+        was_up, self.up = self.up, False
+        if was_up:
+            self._dropped = True
+            return Disconnected()
+        if self._dropped:
+            return None
+        self._dropped = True
+        return self._fail("key", f"{self._where} answers, but is no broker")
+
+    def _on_broken_off(self, value: int) -> HandshakeFailed | None:
+        if value == errno.EAGAIN:
+            self._broken_off = 0
+            return HandshakeFailed("silent", f"{self._where} accepts connections and says nothing", over=False)
+        self._broken_off += 1
+        if self._broken_off < ATTEMPTS:
+            return None
+        return self._fail("key", f"{self._where} breaks off each handshake: it has another key, or is no broker")
+
+    def _fail(self, reason: Literal["key", "refused"], detail: str) -> HandshakeFailed:
+        self.over = True
+        self._socket.disconnect(self._endpoint)
+        return HandshakeFailed(reason, detail, over=True)
+
+    @property
+    def _where(self) -> str:
+        return self._endpoint.removeprefix("tcp://")
+
+
+def _dealer(context: Context, broker_key: bytes, keys: Keys) -> Socket:
+    dealer: Socket = context.socket(zmq.DEALER)
+    dealer.linger = 0
+    dealer.curve_serverkey = broker_key
+    dealer.curve_publickey, dealer.curve_secretkey = keys.public, keys.secret
+    dealer.sndhwm = dealer.rcvhwm = _HWM
+    dealer.maxmsgsize = MAX_FRAME
+    dealer.reconnect_ivl, dealer.reconnect_ivl_max = 50, 1_000
+    dealer.connect_timeout, dealer.handshake_ivl = CONNECT_TIMEOUT, HANDSHAKE_TIMEOUT
+    return dealer

@@ -1,0 +1,370 @@
+"""The worker as a machine: what the broker says and what the task processes do come in, commands go out.
+
+It says Hello when a connection stands, then what it holds, then the results that have no verdict yet. It runs what it
+was
+leased in the order it came, one range per slot, and gives back what it is asked for, or all of it when it drains.
+
+Rules of this file: pure. The agent carries out commands in their order.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from raisin_core import digests
+from raisin_core import messages as m
+from raisin_core.messages import Message
+from raisin_worker.commands import (
+    BlobHere,
+    BlobThere,
+    Command,
+    Connected,
+    Disconnected,
+    Drain,
+    Event,
+    Exit,
+    Received,
+    Reconnect,
+    Say,
+    SendBlob,
+    SlotTrimmed,
+    Tick,
+    TrimSlot,
+)
+from raisin_worker.events import Died, Outcome, RangeEnded, Ready, Wrote
+from raisin_worker.scheduler import fill, start
+from raisin_worker.state import Argued, Slot, State, Unjudged, WorkLease
+
+GAP_SECONDS: Final = 2.0
+LOOK_SECONDS: Final = 1.0
+HELLO_SECONDS: Final = 1.0
+DRAIN_SECONDS: Final = 10.0
+START_SECONDS: Final = 30.0
+
+
+class Me(msgspec.Struct, frozen=True):
+    """What a worker says of itself; `eager` starts its task processes before anybody needs them."""
+
+    instance: bytes
+    host: str
+    pid: int
+    environment: str
+    slots: int
+    replaces: list[bytes] = []
+    eager: bool = True
+
+
+class Worker:
+    """The worker's machine."""
+
+    def __init__(self, me: Me) -> None:
+        self.me = me
+        self.state = State(me.slots, me.eager)
+        self.out: list[Command] = []
+        self.welcome: m.Welcome | None = None
+        self.problem = ""
+        self.draining_since: float | None = None
+        self._seen = 0
+        self._run = 0
+        self._heard = self._said = self._looked = 0.0
+        self._hello_at = -HELLO_SECONDS
+        self._ended = False
+
+    def handle(self, event: Event, now: float) -> list[Command]:
+        """Take one event at `now` (seconds, monotonic); the commands are to be carried out in their order."""
+        match event:
+            case Outcome():
+                self._on_outcome(event)
+            case RangeEnded():
+                self._on_range_ended(event)
+            case Ready():
+                self._on_ready(self.state.slots[event.slot])
+            case Died():
+                self._on_died(event, now)
+            case Wrote():
+                self._on_wrote(event)
+            case SlotTrimmed():
+                self._on_slot_trimmed(event)
+            case Received():
+                self._heard = now
+                self._on_received(event.message, event.payload, now)
+            case Connected():
+                self._heard = now
+                self._hello(now)
+            case Disconnected():
+                self.welcome = None
+            case BlobHere():
+                self._on_blob_here(event)
+            case BlobThere():
+                self._on_blob_there(event)
+            case Drain():
+                self._on_drain(now)
+            case Tick():
+                pass
+        self._on_time(now)
+        if not self._ended:
+            self.out += fill(self.state, now)
+        self._end_if_drained(now)
+        commands, self.out = self.out, []
+        if any(isinstance(command, Say) for command in commands):
+            self._said = now
+        return commands
+
+    def next_deadline(self) -> float | None:
+        """When a Tick is needed at the latest."""
+        times = [slot.not_before for slot in self.state.slots if slot.state == "down"]
+        if self.welcome is not None:
+            times += [self._looked + LOOK_SECONDS, self._said + self.welcome.beat, self._heard + self.welcome.silence]
+        if self.draining_since is not None:
+            times.append(self.draining_since + DRAIN_SECONDS)
+        return min(times, default=None)
+
+    def check(self) -> None:
+        """Invariants. Raises AssertionError."""
+        self.state.check()
+
+    # -- the broker ----------------------------------------------------------------------------------------------
+
+    def _hello(self, now: float) -> None:
+        me = self.me
+        self._hello_at = now
+        self.welcome = None
+        self._say(m.Hello(me.instance, "worker", me.host, me.pid, me.environment, me.slots, b"", me.replaces))
+
+    def _on_received(self, message: Message, payload: bytes, now: float) -> None:
+        match message:
+            case m.Lease():
+                self._on_lease(message)
+            case m.Judged():
+                self.state.unjudged.pop((message.job, message.start, message.stop), None)
+            case m.Argument():
+                self.state.pages.setdefault(message.job, {})[message.number] = Argued(message, payload)
+            case m.Function():
+                self.state.functions[message.digest] = (payload, message.blobs)
+            case m.Context():
+                self.state.contexts[message.digest] = payload
+            case m.Trim():
+                self._on_trim(message)
+            case m.Drop():
+                self._on_drop(message)
+            case m.Welcome():
+                self._on_welcome(message)
+            case m.ListLeases():
+                self._list_leases()
+            case m.WhoAreYou():
+                if now - self._hello_at >= HELLO_SECONDS or self.welcome is not None:
+                    self._hello(now)
+            case m.Refused():
+                self._on_refused(message)
+            case m.Farewell():
+                self.welcome = None
+                if message.final:
+                    self._exit()
+            case _:
+                pass  # BeatBack: any traffic is a heartbeat
+
+    def _on_welcome(self, message: m.Welcome) -> None:
+        self.welcome, self.problem = message, ""
+        if message.run != self._run:
+            self._run, self._seen = message.run, 0
+        self._list_leases()
+        for unjudged in self.state.unjudged.values():
+            self._say_results(unjudged)
+        if self.draining_since is not None:
+            self._say(m.Draining())
+
+    def _on_refused(self, message: m.Refused) -> None:
+        if message.fatal and message.code != "replaced":
+            self.problem = message.reason
+            self.welcome = None
+            if message.code != "member":
+                self._exit(message.reason)
+
+    def _list_leases(self) -> None:
+        self._say(m.Held([lease.held() for lease in self._held()], self._seen))
+
+    def _held(self) -> list[WorkLease]:
+        return [lease for lease in self.state.leases.values() if lease.start < lease.stop]
+
+    # -- leases --------------------------------------------------------------------------------------------------
+
+    def _on_lease(self, message: m.Lease) -> None:
+        if message.lease.run == self._run:
+            self._seen = max(self._seen, message.lease.number)
+        self.state.leases[message.lease] = WorkLease(
+            message.lease,
+            message.job,
+            message.start,
+            message.stop,
+            message.function,
+            message.context,
+            message.task_timeout,
+        )
+        if self.draining_since is not None:
+            self._give_back(self.state.leases[message.lease])
+
+    def _on_trim(self, message: m.Trim) -> None:
+        lease = self.state.leases.get(message.lease)
+        if lease is None:
+            self._say(m.Trimmed(message.lease, 0))
+        elif lease.slot is None:
+            lease.stop = max(lease.start, min(lease.stop, message.stop))
+            self._say(m.Trimmed(lease.id, lease.stop))
+            if lease.start >= lease.stop:
+                del self.state.leases[lease.id]
+        else:
+            self.out.append(TrimSlot(lease.slot, lease.id, message.stop))
+
+    def _on_slot_trimmed(self, event: SlotTrimmed) -> None:
+        lease = self.state.leases.get(event.lease)
+        if lease is not None:
+            lease.stop = min(lease.stop, event.stop)
+            self._say(m.Trimmed(lease.id, lease.stop))
+
+    def _give_back(self, lease: WorkLease) -> None:
+        """Draining: what has not begun goes back at once, what runs ends soon."""
+        if lease.slot is None:
+            del self.state.leases[lease.id]
+            self._say(m.Trimmed(lease.id, lease.start))
+        else:
+            self.out.append(TrimSlot(lease.slot, lease.id, 0))
+
+    def _on_drop(self, message: m.Drop) -> None:
+        if message.pages:
+            for number in message.pages:
+                self.state.pages.get(message.job, {}).pop(number, None)
+            return
+        self.state.pages.pop(message.job, None)
+        for lease in [lease for lease in self.state.leases.values() if lease.job == message.job]:
+            if lease.slot is None:
+                del self.state.leases[lease.id]
+            elif lease.start < lease.stop:  # the job is over before its tasks: end them
+                del self.state.leases[lease.id]
+                self.out.append(start(self.state, self.state.slots[lease.slot]))
+
+    # -- slots ---------------------------------------------------------------------------------------------------
+
+    def _on_ready(self, slot: Slot) -> None:
+        if slot.state == "starting":
+            slot.state, slot.failures = "idle", 0
+
+    def _on_outcome(self, event: Outcome) -> None:
+        lease = self._running(event.slot)
+        if lease is None:
+            return
+        message = m.Results(
+            lease.id, lease.job, event.start, event.stop, event.seconds, event.failed, event.unfit, event.blobs
+        )
+        self.state.here.update(event.blobs)
+        unjudged = Unjudged(message, event.payload, set(event.blobs))
+        self.state.unjudged[lease.job, event.start, event.stop] = unjudged
+        lease.start = max(lease.start, event.stop)
+        for digest in event.blobs:
+            self.out.append(SendBlob(digest))
+        self._say_results(unjudged)
+
+    def _on_range_ended(self, event: RangeEnded) -> None:
+        lease = self._running(event.slot)
+        slot = self.state.slots[event.slot]
+        slot.state, slot.lease = "idle", None
+        if lease is not None:
+            del self.state.leases[lease.id]
+            if lease.start < lease.stop:  # it ended early, and nobody asked for that
+                self._say(m.Trimmed(lease.id, lease.start))
+
+    def _on_died(self, event: Died, now: float) -> None:
+        slot = self.state.slots[event.slot]
+        lease = self._running(event.slot)
+        if lease is not None:
+            del self.state.leases[lease.id]
+            self._say_crash(lease, event)
+        elif slot.state == "starting":
+            slot.failures += 1
+            self._blame_start(slot, event)
+        slot.state, slot.lease = "down", None
+        slot.not_before = now + min(START_SECONDS, 0.1 * 2**slot.failures) if slot.failures else now
+
+    def _say_crash(self, lease: WorkLease, event: Died) -> None:
+        index = event.index if lease.start <= event.index < lease.stop else lease.start
+        if lease.start < lease.stop:
+            self._say(m.Crashed(lease.id, lease.job, index, event.kind, event.detail, event.slot))
+
+    def _blame_start(self, slot: Slot, event: Died) -> None:
+        """A process that does not even start: whoever waits for it must hear of it."""
+        for lease in self.state.queue():
+            if lease.context == slot.context and slot.failures >= 3:
+                del self.state.leases[lease.id]
+                detail = f"the task process does not start: {event.detail}"
+                self._say(m.Crashed(lease.id, lease.job, lease.start, "crash", detail, slot.number))
+                return
+
+    def _on_wrote(self, event: Wrote) -> None:
+        lease = self._running(event.slot)
+        if lease is not None and self.welcome is not None:
+            self._say(m.Wrote(lease.job, event.index), event.text)
+
+    def _running(self, slot: int) -> WorkLease | None:
+        lease = self.state.slots[slot].lease
+        return None if lease is None else self.state.leases.get(lease)
+
+    # -- blobs ---------------------------------------------------------------------------------------------------
+
+    def _on_blob_here(self, event: BlobHere) -> None:
+        self.state.wanted.discard(event.digest)
+        if event.found:
+            self.state.here.add(event.digest)
+            return
+        for lease in self.state.queue():  # the broker does not have it: nobody can run this
+            if event.digest in self.state.blobs(lease):
+                del self.state.leases[lease.id]
+                self._say(m.Crashed(lease.id, lease.job, lease.start, "crash", "a blob of it is missing", 0))
+
+    def _on_blob_there(self, event: BlobThere) -> None:
+        for unjudged in self.state.unjudged.values():
+            if event.digest in unjudged.waits:
+                unjudged.waits.discard(event.digest)
+                self._say_results(unjudged)
+
+    def _say_results(self, unjudged: Unjudged) -> None:
+        if self.welcome is not None and not unjudged.waits:
+            self._say(unjudged.message, unjudged.payload)
+
+    # -- time ----------------------------------------------------------------------------------------------------
+
+    def _on_time(self, now: float) -> None:
+        if now - self._looked > GAP_SECONDS:
+            self._heard = now  # we slept: the broker's silence is our own
+        self._looked = now
+        if self.welcome is None or self._ended:
+            return
+        if now - self._heard >= self.welcome.silence:
+            self.welcome = None
+            self.out.append(Reconnect())
+        elif now - self._said >= self.welcome.beat:
+            self._say(m.Beat(self._seen, digests.held(lease.id for lease in self._held())))
+
+    def _on_drain(self, now: float) -> None:
+        if self.draining_since is None:
+            self.draining_since = now
+            self._say(m.Draining())
+            for lease in list(self.state.leases.values()):
+                self._give_back(lease)
+
+    def _end_if_drained(self, now: float) -> None:
+        if self.draining_since is None or self._ended:
+            return
+        over = now >= self.draining_since + DRAIN_SECONDS
+        if over or not (self.state.leases or self.state.unjudged):
+            self._say(m.Goodbye())
+            self._exit()
+
+    def _exit(self, reason: str = "") -> None:
+        if not self._ended:
+            self._ended = True
+            self.out.append(Exit(reason))
+
+    def _say(self, message: Message, payload: bytes = b"") -> None:
+        if self.welcome is not None or isinstance(message, m.Hello):
+            self.out.append(Say(message, payload))

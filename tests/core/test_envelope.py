@@ -1,0 +1,135 @@
+"""Frames to messages and back; whatever arrives, nothing is raised."""
+
+from __future__ import annotations
+
+import doctest
+from typing import Any, get_args
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from raisin_core import envelope, messages
+from raisin_core.envelope import FIRST, MAX_HEADER, MAX_PAYLOAD, Malformed, decode, encode
+from raisin_core.messages import MESSAGES, VERSION, Beat, Id, LeaseId, Message, Options, Page
+
+SAMPLES: dict[Any, Any] = {
+    messages.Id: b"i" * 16,
+    messages.Digest: b"d" * 32,
+    messages.NoDigest: b"n" * 32,
+    messages.Index: 2**62,
+    messages.Text: "what\n\0 éß",
+    messages.Blobs: [b"b" * 32],
+    LeaseId: LeaseId(3, 4),
+    Options: Options(2, 1.5, 2.5, 3, ["here"], True),
+    list[messages.HeldLease]: [messages.HeldLease(LeaseId(1, 2), b"j" * 16, 3, 9)],
+    list[Id]: [b"x" * 16],
+    list[int]: [-1, 2**40],
+    list[str]: ["a", ""],
+    list[tuple[int, int]]: [(1, 2), (5, 9)],
+    list[tuple[int, str]]: [(1, "no numpy")],
+    int: -1,
+    float: 0.25,
+    bool: True,
+    str: "text",
+    bytes: b"bytes",
+}
+
+
+def sample(kind: Any) -> Any:
+    if kind in SAMPLES:
+        return SAMPLES[kind]
+    return get_args(kind)[-1]  # a Literal's
+
+
+def full(kind: type[Message]) -> Message:
+    """A message with a telling value in every field, none of them the default."""
+    return kind(**{field.name: sample(field.type) for field in msgspec.structs.fields(kind)})
+
+
+@pytest.mark.parametrize("kind", MESSAGES)
+def test_every_message_comes_back(kind: type[Message]) -> None:
+    message = full(kind)
+    payload = b"payload" if kind.payload else b""
+    assert decode(encode(message, payload)) == (message, payload)
+    assert decode([memoryview(frame) for frame in encode(message, payload)]) == (message, payload)
+
+
+@pytest.mark.parametrize("kind", MESSAGES)
+def test_fields_with_defaults_may_be_missing(kind: type[Message]) -> None:
+    """So an older peer, which knows fewer fields, is understood."""
+    required = [field.name for field in msgspec.structs.fields(kind) if field.required]
+    message = full(kind)
+    header = [kind.__name__.lower(), *(getattr(message, name) for name in required)]
+    decoded = decode([FIRST, msgspec.msgpack.encode(header)])
+    assert decoded == (kind(**{name: getattr(message, name) for name in required}), b"")
+
+
+def test_fields_of_a_newer_peer_are_ignored() -> None:
+    header = msgspec.msgpack.encode(["beat", 1, 2, "new", [3]])
+    assert decode([FIRST, header]) == (Beat(1, 2), b"")
+
+
+GOOD = msgspec.msgpack.encode(Beat(1, 2))
+
+MALFORMED = [
+    ([], "not a raisin message", -1),
+    ([b""], "not a raisin message", -1),
+    ([b"rsn"], "not a raisin message", -1),
+    ([b"abc\x01", GOOD], "not a raisin message", -1),
+    ([FIRST + b"\x00", GOOD], "not a raisin message", -1),
+    ([b"rsn\x09", b"anything"], f"protocol version 9, this side speaks {VERSION}", 9),
+    ([FIRST], "1 frames", VERSION),
+    ([FIRST, GOOD, b"", b""], "4 frames", VERSION),
+    ([FIRST, b"\xc1" * (MAX_HEADER + 1)], "a header of", VERSION),
+    ([FIRST, b""], "bad header", VERSION),
+    ([FIRST, b"\xc1"], "bad header", VERSION),
+    ([FIRST, GOOD + b"\x00"], "bad header", VERSION),
+    ([FIRST, b"\x91" * 100_000], "bad header", VERSION),
+    ([FIRST, msgspec.msgpack.encode(["nonsense"])], "bad header", VERSION),
+    ([FIRST, msgspec.msgpack.encode(["beat", -1])], "bad header", VERSION),
+    ([FIRST, msgspec.msgpack.encode(["beat", 2**62 + 1])], "bad header", VERSION),
+    ([FIRST, msgspec.msgpack.encode(["cancel", b"short"])], "bad header", VERSION),
+    ([FIRST, msgspec.msgpack.encode({"type": "beat"})], "bad header", VERSION),
+    ([FIRST, GOOD, b"payload"], "Beat carries no payload", VERSION),
+    ([FIRST, msgspec.msgpack.encode(Page(b"j" * 16, 0, 0, 1)), bytes(MAX_PAYLOAD + 1)], "a payload of", VERSION),
+]
+
+
+@pytest.mark.parametrize(
+    ("frames", "reason", "version"), MALFORMED, ids=[f"{i}-{m[1]}" for i, m in enumerate(MALFORMED)]
+)
+def test_malformed(frames: list[bytes], reason: str, version: int) -> None:
+    answer = decode(frames)
+    assert isinstance(answer, Malformed)
+    assert reason in answer.reason
+    assert answer.version == version
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(st.binary(max_size=64), max_size=5))
+def test_random_frames(frames: list[bytes]) -> None:
+    assert isinstance(decode(frames), Malformed)
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.sampled_from(MESSAGES), st.data())
+def test_damaged_headers(kind: type[Message], data: st.DataObject) -> None:
+    """A damaged header is another valid message, or Malformed; never an exception."""
+    header = bytearray(encode(full(kind))[1])
+    for _ in range(data.draw(st.integers(1, 4))):
+        header[data.draw(st.integers(0, len(header) - 1))] = data.draw(st.integers(0, 255))
+    answer = decode([FIRST, bytes(header)])
+    assert isinstance(answer, Malformed) or isinstance(answer[0], Message)
+
+
+def test_tags_and_ways_are_whole() -> None:
+    tags = [kind.__struct_config__.tag for kind in MESSAGES]
+    assert tags == [kind.__name__.lower() for kind in MESSAGES]
+    assert len(set(tags)) == len(tags)
+    assert all(kind.way in messages.Way.__args__ for kind in MESSAGES)  # type: ignore[attr-defined]
+
+
+def test_doctests() -> None:
+    assert doctest.testmod(envelope) == (0, 2)
