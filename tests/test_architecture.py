@@ -41,8 +41,13 @@ LAYERS = {
         ("state",),
         ("records",),
     ),
-    "raisin_worker": (("main",), ("agent",), ("executor",), ("machine",), ("events",)),
-    "raisin_core.client": (("connection", "embedded", "map", "process", "scan"), ("session",), ("machine",)),
+    "raisin_worker": (("main",), ("agent",), ("executor", "launch"), ("machine",), ("scheduler",), ("state", "events")),
+    "raisin_core.client": (
+        ("connection", "embedded", "feeder", "handles", "map", "process", "scan", "verbs"),
+        ("session",),
+        ("machine",),
+        ("commands",),
+    ),
 }
 
 PURE = {"machine", "scheduler", "state", "records", "ranges", "policy", "events"}
@@ -67,9 +72,10 @@ IMPURE = {
 }
 IMPURE_CALLS = {"open", "print"}
 
-# What a task process needs, in an interpreter that may have nothing but these (cloudpickle inside functions).
+# An interpreter of tasks may have nothing but these (cloudpickle inside functions): what must work there.
 PORTABLE = ("raisin_core.errors", "raisin_core.failures", "raisin_core.pages", "raisin_core.serialization")
 PORTABLE_NEEDS = {"cloudpickle"}
+TASK_PROCESS = "raisin_worker.task_process"
 
 LONGEST = 400
 LONGER = {"raisin_core.messages": 540}  # the whole protocol in one file
@@ -188,18 +194,34 @@ def impurities(module: Module) -> Iterator[str]:
 
 
 def portable_modules_need_nothing(modules: Modules) -> list[str]:
+    """Only one another; the packages' files on the way count as well, since importing a module runs them first."""
     complaints = []
     for module in modules.values():
-        # importing a module runs its packages' files first, so these count as well
         on_the_way = module.is_package and any(belongs(name, module.name) for name in PORTABLE)
-        if not on_the_way and not any(belongs(module.name, name) for name in PORTABLE):
-            continue
-        for each in module.imports:
-            ours = any(belongs(each.name, name) or belongs(name, each.name) for name in PORTABLE)
-            if top(each.name) in sys.stdlib_module_names or ours or (each.inside and top(each.name) in PORTABLE_NEEDS):
-                continue
-            complaints.append(f"{module.name}:{each.line} imports {each.name}")
+        if on_the_way or any(belongs(module.name, name) for name in PORTABLE):
+            others = [each for each in needs(module) if not any(belongs(each.name, name) for name in PORTABLE)]
+            complaints += [f"{module.name}:{each.line} imports {each.name}" for each in others]
     return complaints
+
+
+def task_processes_need_nothing(modules: Modules) -> list[str]:
+    """Whatever is reached from the inside of a task process; it is the one place that cannot do without cloudpickle."""
+    complaints = []
+    for found, way in reached(TASK_PROCESS, modules).items() if TASK_PROCESS in modules else ():
+        parents = [".".join(found.split(".")[:n]) for n in range(1, found.count(".") + 1)]
+        for module in (modules[name] for name in (*parents, found) if name in modules):
+            others = [each for each in needs(module) if top(each.name) not in {*MAY_IMPORT, *PORTABLE_NEEDS}]
+            complaints += [f"{way}: {module.name}:{each.line} imports {each.name}" for each in others]
+    return complaints
+
+
+def needs(module: Module) -> list[Import]:
+    """What is neither of the standard library nor portable itself."""
+    return [
+        each
+        for each in module.imports
+        if top(each.name) not in sys.stdlib_module_names and not (each.inside and top(each.name) in PORTABLE_NEEDS)
+    ]
 
 
 def nothing_is_swallowed(modules: Modules) -> list[str]:
@@ -250,7 +272,13 @@ def surroundings() -> dict[str, Module]:
     return dict(read(ROOT, (path for folder in ELSEWHERE for path in (ROOT / folder).rglob("*.py"))))
 
 
-HOUSE_RULES = (packages_keep_apart, layers_point_down, pure_modules_are_pure, portable_modules_need_nothing)
+HOUSE_RULES = (
+    packages_keep_apart,
+    layers_point_down,
+    pure_modules_are_pure,
+    portable_modules_need_nothing,
+    task_processes_need_nothing,
+)
 RULES_FOR_ALL = (nothing_is_swallowed, files_are_short)
 
 
@@ -313,6 +341,10 @@ BAD: list[tuple[Rule, dict[str, str]]] = [
     (portable_modules_need_nothing, {"raisin_core.pages": "import cloudpickle"}),
     (portable_modules_need_nothing, {"raisin_core.pages": "def f():\n    import numpy"}),
     (portable_modules_need_nothing, {"raisin_core.serialization.values": "from raisin_core import messages"}),
+    (task_processes_need_nothing, {TASK_PROCESS: "def f():\n    import msgspec"}),
+    (task_processes_need_nothing, {TASK_PROCESS: "import numpy"}),
+    (task_processes_need_nothing, {TASK_PROCESS: "from .x import y", "raisin_worker.x": "import zmq"}),
+    (task_processes_need_nothing, {TASK_PROCESS: "import os", "raisin_worker": "import psutil"}),
     (nothing_is_swallowed, {"raisin": "try:\n    x\nexcept:\n    pass"}),
     (nothing_is_swallowed, {"raisin": "try:\n    x\nexcept Exception:\n    ..."}),
     (nothing_is_swallowed, {"raisin": "try:\n    x\nexcept (OSError, BaseException) as e:\n    pass"}),
@@ -346,6 +378,7 @@ def test_good_modules_pass() -> None:
         "raisin_broker.machine": "import msgspec\nfrom raisin_broker.records import Record",
         "raisin_broker.records": "from raisin_core.ranges import Range",
         "raisin_core.pages": "import pickle\nfrom raisin_core import errors\ndef f():\n    import cloudpickle",
+        TASK_PROCESS: "import cloudpickle\nfrom raisin_core import pages",
         "raisin_core.errors": "try:\n    x\nexcept OSError:\n    pass",
     }
     modules = {name: Module(name, text) for name, text in sources.items()}

@@ -171,14 +171,15 @@ def test_whoever_was_told_that_it_is_here_has_the_time_of_grace(blobs: Blobs, tm
 
 def test_a_full_disk_is_said_and_survived(blobs: Blobs) -> None:
     resource = pytest.importorskip("resource")
+    blobs.put(DIGEST, 0, SIZE, DATA[:100])
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (500, hard))
     try:
         with pytest.raises(StoreError, match="check space"):
-            blobs.put(DIGEST, 0, SIZE, DATA)
+            blobs.put(DIGEST, 100, SIZE, DATA[100:])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    have, complete = blobs.put(DIGEST, 0, SIZE, DATA)
+    have, complete = blobs.put(DIGEST, 100, SIZE, DATA[100:])
     assert (have, complete) == (500, False)
     assert blobs.put(DIGEST, have, SIZE, DATA[have:]) == (SIZE, True)
     assert blobs.get(DIGEST, 0, SIZE) == (DATA, SIZE)

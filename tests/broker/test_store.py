@@ -174,6 +174,8 @@ def test_jobs_and_workers_keep_their_order(store: AnyStore) -> None:
     assert stored.workers == [B, A]
     commit(store, 2, WorkerGone(B), WorkerSeen(B), WorkerGone(A))
     assert store.start().workers == [B]
+    commit(store, 3, WorkerSeen(A), WorkerGone(A), WorkerSeen(A), WorkerGone(B))
+    assert store.start().workers == [A]
 
 
 def test_payloads_can_be_read_when_staged_and_when_committed(store: AnyStore) -> None:
@@ -240,6 +242,12 @@ def test_forgetting_deletes_what_nothing_else_uses(store: AnyStore) -> None:
     assert store.blobs_in_use() == set()
 
 
+def test_forgetting_all_that_share_a_function_at_once_deletes_it(store: AnyStore) -> None:
+    commit(store, 1, opened(A), opened(B))
+    commit(store, 2, JobForgotten(A), JobForgotten(B))
+    assert store.function(F) is None
+
+
 def test_blobs_of_functions_pages_and_results_are_in_use_from_staging_on(store: AnyStore) -> None:
     store.stage(1, [opened(), page(blobs=(F,)), result(blobs=(G, F))])
     assert store.blobs_in_use() == {A * 2, F, G}
@@ -290,6 +298,16 @@ def test_a_memory_store_fails_on_demand() -> None:
         assert store.crash().start().jobs == []
     store.commit(1)
     assert only(store.crash().start()).pages == [StoredPage(0, 10, [])]
+
+
+def test_a_crashed_memory_store_shares_nothing_with_the_next() -> None:
+    store = MemoryStore()
+    commit(store, 1, opened())
+    again = store.crash()
+    commit(again, 1, page(), result(), tried(), JobClosed(A, 10), WorkerSeen(B))
+    assert (store.crash().start().workers, store.blobs_in_use()) == ([], {A * 2})
+    job = only(store.start())
+    assert (job.pages, job.results, job.tried, job.total) == ([], [], [], None)
 
 
 def test_a_locked_file_fails_and_then_works(tmp_path: Path) -> None:

@@ -47,7 +47,11 @@ class Gate:
         self.refusals = 0
         self.socket: Socket = context.socket(zmq.ROUTER)
         self.socket.linger = 0
-        self.socket.bind(ENDPOINT)
+        try:
+            self.socket.bind(ENDPOINT)
+        except zmq.ZMQError:
+            self.socket.close()
+            raise
 
     def handle(self) -> None:
         """Answer all questions that have arrived. Never blocks; what is no proper question is refused or ignored."""

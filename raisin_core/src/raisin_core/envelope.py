@@ -54,7 +54,7 @@ def decode(frames: Sequence[bytes | memoryview]) -> tuple[Message, bytes] | Malf
         return Malformed(f"a header of {len(frames[1])} bytes")
     try:
         message: Message = _decoder.decode(frames[1])
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Malformed(f"bad header: {error}")
     payload = bytes(frames[2]) if len(frames) == 3 else b""
     if payload and not message.payload:

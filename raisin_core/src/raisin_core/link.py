@@ -34,7 +34,7 @@ import msgspec
 import zmq
 
 from raisin_core import envelope
-from raisin_core.identity.keys import Keys
+from raisin_core.identity.keys import Keys, check_key
 from raisin_core.messages import Message
 
 DEFAULT_PORT: Final = 5757
@@ -188,7 +188,7 @@ class Link:
     ) -> None:
         """`broker_key` and `keys` are Z85 text; `address` is an endpoint or as people write it. Raises ValueError."""
         self.address = address
-        self._context, self._broker_key, self._keys = context, broker_key, keys
+        self._context, self._broker_key, self._keys = context, check_key(broker_key.decode()), keys
         self._endpoint, next_door = endpoints(address)
         self._bulk_endpoint = bulk_address or next_door
         self._control: _Wire | None = self._wire(self._endpoint)

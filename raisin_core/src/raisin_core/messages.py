@@ -144,7 +144,8 @@ class Farewell(Message, frozen=True):
 
 
 class Open(Message, frozen=True):
-    """Makes a job; sending it again changes nothing. `shape` holds the lengths of a scan's axes."""
+    """Makes a job; sending it again changes nothing. `shape` holds the lengths of a scan's axes; for a map, how many
+    arguments a task has (0: each element is a tuple of arguments)."""
 
     way = "client>broker"
     payload = "the function, with its constant keyword arguments"
@@ -245,7 +246,7 @@ class Result(Message, frozen=True):
     seconds."""
 
     way = "broker>client"
-    payload = "the results, encoded together; with `verdict`, the broker's own (see `Ruling`)"
+    payload = "the results, encoded together; with `ruling`, the broker's own (see `Ruling`)"
     job: Id
     reader: Index
     arrival: Index

@@ -59,9 +59,9 @@ def unpack(payload: bytes, fetch: Fetch) -> bytes:
     raise ValueError(f"a payload that begins with {mark!r}")
 
 
-def encode(items: Sequence[Any], name: str = "argument", failed: Failed | None = None) -> Encoded:
-    """Encode values as one page. Raises SerializationError that names the value by its index; with `failed`, says it
-    there instead and puts None in the value's place.
+def encode(items: Sequence[Any], name: str = "argument", failed: Failed | None = None, first: int = 0) -> Encoded:
+    """Encode values as one page. Raises SerializationError that names the value by its index (counted from `first`);
+    with `failed`, says it there instead (by its place in the page) and puts None in the value's place.
 
     >>> list(decode(encode([1, 2, "three"]).payload, dict().__getitem__))
     [1, 2, 'three']
@@ -74,7 +74,7 @@ def encode(items: Sequence[Any], name: str = "argument", failed: Failed | None =
             continue
         for index, item in group:
             try:
-                data = values.dumps(item, f"{name} {index}")
+                data = values.dumps(item, f"{name} {first + index}")
             except Exception as error:
                 if failed is None:
                     raise
@@ -184,7 +184,7 @@ def encode_outcomes(outcomes: Outcomes) -> Encoded:
     def failed(at: int, error: Exception) -> None:
         failures[at] = Failure.of(error)
 
-    page = encode(items, "result of task", failed)
+    page = encode(items, "result of task", failed, outcomes.start)
     told = {at: tuple(failure) for at, failure in failures.items()}
     about = (outcomes.start, told, outcomes.wall.tobytes(), outcomes.cpu.tobytes(), outcomes.rss, outcomes.text)
     return pack(pickle.dumps((about, page.payload), values.PROTOCOL), page.blobs)

@@ -64,6 +64,7 @@ class Capture:
         with self._lock:
             self._flush_line()
             self._texts.clear()
+            self._say_more()
 
     def _forward(self, index: int, data: bytes) -> None:
         if self._owner != index:
@@ -96,10 +97,13 @@ class Capture:
         now = self._clock()
         if now - self._second >= 1.0:
             self._second, self._told = now, 0
-            if self._more:
-                more, self._more = self._more, 0
-                self._tell(self._owner, b"... %d lines more\n" % more)
+            self._say_more()
         return LINES - self._told
+
+    def _say_more(self) -> None:
+        if self._more:
+            more, self._more = self._more, 0
+            self._tell(self._owner, b"... %d lines more\n" % more)
 
 
 class Sink(io.RawIOBase):

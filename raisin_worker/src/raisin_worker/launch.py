@@ -23,6 +23,7 @@ from typing import Any, Final, NamedTuple
 from raisin_worker import bootstrap, frames
 
 CONNECT_SECONDS: Final = 20.0
+IDLE: Final = frames.IDLE.to_bytes(8, sys.byteorder, signed=True)
 
 
 class Launched(NamedTuple):
@@ -44,6 +45,7 @@ def launch(python: str, cwd: Path | None, env: Mapping[str, str] | None, scratch
     output, written = os.pipe()
     words = _memory(scratch)
     memory = mmap.mmap(words, frames.MEMORY)
+    memory[:8] = IDLE
     inherited = (theirs.fileno(), watched, words)
     config = dict(zip(("control", "lifeline", "words"), inherited))
     try:
@@ -97,7 +99,7 @@ def _popen(
 def _launch_windows(python: str, cwd: Path | None, env: Mapping[str, str] | None, scratch: Path) -> Launched:
     """Not run here. The process connects back twice and shows the token; its output goes to a file in `scratch`."""
     words = Path(tempfile.mkstemp(prefix="words-", dir=scratch)[1])
-    words.write_bytes(bytes(frames.MEMORY))
+    words.write_bytes(IDLE + bytes(frames.MEMORY - len(IDLE)))
     token = secrets.token_hex(16)
     with socket.create_server(("127.0.0.1", 0)) as server, open(scratch / f"output-{token[:8]}", "wb") as output:
         server.settimeout(CONNECT_SECONDS)

@@ -99,15 +99,21 @@ class Report:
         with self.lock:
             return self.base + len(self.items)
 
-    def fail(self, error: BaseException, why: str | None) -> None:
-        """The next task raised; `why` says if it could not run on this host."""
+    def append(self, item: Any, seconds: float) -> None:
+        """A result that did not come by the loop."""
         with self.lock:
-            if why is not None:
-                self.unfit[self.base + len(self.items)] = why
             if self.timed:
-                self.wall.append(0.0)
-                self.cpu.append(0.0)
-            self.items.append(failure(error))
+                del self.wall[len(self.items) :], self.cpu[len(self.items) :]
+                self.wall.append(seconds)
+                self.cpu.append(seconds)
+            self.items.append(item)
+
+    def last_wall(self) -> float:
+        """How long the last task took, if it was timed by itself and is still here."""
+        try:
+            return self.wall[-1]
+        except IndexError:
+            return 0.0
 
     def flush(self) -> None:
         """Send all there is; for the thread that runs the tasks."""

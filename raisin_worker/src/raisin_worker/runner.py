@@ -13,6 +13,7 @@ import os
 import sys
 from array import array
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic, monotonic_ns, perf_counter, process_time
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from raisin_core.failures import Failure
 from raisin_worker import frames
 from raisin_worker.capture import Capture, Streams
 from raisin_worker.frames import CURRENT, SINCE, STOP
-from raisin_worker.payloads import Fetch, Function, Piece, Unfit, Values, load_function, unfit_reason
+from raisin_worker.payloads import Fetch, Function, Piece, Unfit, Values, failure, load_function, unfit_reason
 from raisin_worker.report import Report
 
 TINY: Final = 50e-6
@@ -43,7 +44,7 @@ class Runner:
         self._payloads: dict[bytes, bytes] = {}
         self._functions: dict[bytes, Function] = {}
         self._home = os.getcwd()
-        self._size = 0
+        self._pid = os.getpid()
 
     def define(self, digest: bytes, payload: bytes) -> None:
         """A function that ranges will name."""
@@ -98,14 +99,15 @@ class Runner:
     def _stretch(self, function: Function, values: Values, at: int, stamped: bool) -> int:
         """Run a block of tasks; the index after the last one that was run."""
         report, words = self._report, self._words
-        tiny = function.typical is not None and function.typical < TINY
+        limit = TINY / 2 if report.timed else TINY  # changing one's mind costs a page
+        tiny = function.typical is not None and function.typical < limit
         report.set_timed(not tiny)
         call = function.spread if function.star else function.target
         began, cpu = perf_counter(), process_time()
         words[SINCE] = monotonic_ns()
         try:
             if not tiny:
-                next_at = timed(call, values, at, words, report.items.append, report.wall, report.cpu)
+                next_at = timed(call, values, at, words, report.items.append, report.wall, report.cpu, self._caught)
             elif stamped:
                 next_at = stamping(call, values, at, words, report.items.append)
             elif function.star:
@@ -113,10 +115,19 @@ class Runner:
             else:
                 next_at = plain(call, values, at, words, report.items.append)
         except BaseException as error:  # noqa: BLE001 - whatever a task raises is its result
-            report.fail(error, unfit_reason(error))
+            report.append(self._caught(report.next(), error), (monotonic_ns() - words[SINCE]) * 1e-9)
             next_at = report.next()
         self._learn(function, next_at - at, perf_counter() - began, process_time() - cpu)
         return next_at
+
+    def _caught(self, index: int, error: BaseException) -> Failure:
+        """What a task raised, as its result."""
+        if os.getpid() != self._pid:
+            raise error  # a child that the task forked: it ends as any Python program would
+        why = unfit_reason(error)
+        if why is not None:
+            self._report.unfit[index] = why
+        return failure(error)
 
     def _learn(self, function: Function, count: int, wall: float, cpu: float) -> None:
         report = self._report
@@ -129,12 +140,8 @@ class Runner:
     def _flush_if_due(self) -> None:
         report = self._report
         items = report.items
-        if (
-            len(items) >= pages.TASKS
-            or monotonic() - report.sent > HOLD
-            or (report.timed and len(report.wall) > 0 and report.wall[-1] > LONG)
-            or weigh_all(items) > pages.BYTES
-        ):
+        late = monotonic() - report.sent > HOLD or report.last_wall() > LONG
+        if late or len(items) >= pages.TASKS or weigh_all(items) > pages.BYTES:
             report.flush()
 
     def _refuse(self, error: Unfit, stop: int) -> None:
@@ -142,26 +149,24 @@ class Runner:
         report, words = self._report, self._words
         report.flush()
         report.set_timed(False)
-        why = str(error.args[0])
-        at = report.next()
-        report.fail(error, why)
-        same = report.items[-1]
-        while (at := at + 1) < min(stop, words[STOP]):
+        why, same = str(error.args[0]), failure(error)
+        for at in range(report.next(), stop):
+            if at >= words[STOP]:
+                break
             report.unfit[at] = why
             report.items.append(same)
             if len(report.items) >= pages.TASKS:
                 report.flush()
 
     def _go_home(self) -> None:
+        """A task may have changed the directory, or even removed it."""
         try:
-            if os.getcwd() == self._home:
-                return
+            here = os.getcwd()
         except OSError:
-            sys.exc_info()
-        try:
-            os.chdir(self._home)
-        except OSError:
-            self._home = os.sep
+            here = ""
+        if here != self._home:
+            with suppress(OSError):
+                os.chdir(self._home)
 
 
 # The loops differ only in what they can afford to know of a task. Each returns the index after the last task it ran.
@@ -202,7 +207,14 @@ def stamping(call: Call, values: Values, at: int, words: memoryview, keep: Keep)
 
 
 def timed(
-    call: Call, values: Values, at: int, words: memoryview, keep: Keep, walls: array[float], cpus: array[float]
+    call: Call,
+    values: Values,
+    at: int,
+    words: memoryview,
+    keep: Keep,
+    walls: array[float],
+    cpus: array[float],
+    caught: Callable[[int, BaseException], Failure],
 ) -> int:
     """Each task is timed; returns early after one that took long or gave much."""
     for value in values:
@@ -211,7 +223,10 @@ def timed(
         if at >= words[STOP]:
             break
         cpu, began = process_time(), perf_counter()
-        result = call(value)
+        try:
+            result = call(value)
+        except BaseException as error:  # noqa: BLE001 - whatever a task raises is its result
+            result = caught(at, error)
         took = perf_counter() - began
         walls.append(took)
         cpus.append(process_time() - cpu)

@@ -53,15 +53,15 @@ def main(config: Mapping[str, Any]) -> None:
     """Run until the agent says goodbye or is gone."""
     pid = os.getpid()
     _set_signals()
-    faulthandler.enable(sys.__stderr__ or 2, all_threads=False)
+    faulthandler.enable(2, all_threads=False)
     control, lifeline, memory = _connect(config)
     threading.Thread(target=_end_with, args=(lifeline, pid), daemon=True, name="raisin-lifeline").start()
     try:
         _serve(control, memory)
-    except Exception:  # noqa: BLE001 - the agent reads what is said here, and the exit code
-        if os.getpid() == pid:
-            traceback.print_exc(file=sys.__stderr__)
-            sys.__stderr__ and sys.__stderr__.flush()
+    except Exception:
+        if os.getpid() != pid:
+            raise
+        os.write(2, traceback.format_exc().encode(errors="replace"))  # the agent reads it
         os._exit(BROKEN)
 
 
@@ -150,6 +150,7 @@ def _obey(source: BinaryIO, runner: Runner, outbox: Outbox, helper: Helper) -> N
             job, digest, timeout, told = content
             helper.wake()
             stop = runner.run(digest, frame.a, frame.b, _pieces(pieces, job, told), timeout)
+            helper.rest()
             outbox.send(frames.ENDED, stop)
 
 
@@ -180,7 +181,9 @@ def _leave_forked_children_out(words: memoryview, control: socket.socket, stream
 
     def in_child() -> None:
         streams.remove()
-        control.close()
+        os.close(control.detach())
+        index = int(words[frames.CURRENT])
+        nesting.index = lambda: index
         words.release()  # should the child come back into the loop, it ends there
 
     os.register_at_fork(after_in_child=in_child)
@@ -191,21 +194,28 @@ class Helper:
 
     def __init__(self, report: Report, outbox: Outbox, capture: Capture) -> None:
         self._report, self._outbox, self._capture = report, outbox, capture
-        self._busy = threading.Event()
-        self._idle = 0
+        self._awake = threading.Event()
+        self._running, self._idle = False, 0
         threading.Thread(target=self._work, daemon=True, name="raisin-helper").start()
 
     def wake(self) -> None:
-        self._idle = 0
-        if not self._busy.is_set():
-            self._busy.set()
+        """A range begins."""
+        self._running, self._idle = True, 0
+        if not self._awake.is_set():
+            self._awake.set()
+
+    def rest(self) -> None:
+        """It has ended."""
+        self._running = False
 
     def _work(self) -> None:
-        while self._busy.wait():
+        while self._awake.wait():
             time.sleep(TICK)
             self._report.flush_behind()
             self._capture.tick()
             self._outbox.push()
-            self._idle += 1
-            if self._idle > IDLE_TICKS and not self._report.busy:
-                self._busy.clear()
+            self._idle = 0 if self._running else self._idle + 1
+            if self._idle > IDLE_TICKS:  # not at once: waking a thread costs what a short task takes
+                self._awake.clear()
+                if self._running:
+                    self._awake.set()

@@ -29,7 +29,7 @@ class Store(Protocol):
         ...
 
     def commit(self, batch: int) -> None:
-        """Make a staged batch durable, in one transaction. Raises StoreError; the batch stays staged then."""
+        """Make a staged batch durable, and any before it, in one transaction. Raises StoreError; the batch stays staged then."""
         ...
 
     def page(self, job: bytes, number: int) -> bytes | None:

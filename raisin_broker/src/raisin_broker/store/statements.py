@@ -55,8 +55,8 @@ FORGET: Final = (
        AND (SELECT COUNT(*) FROM jobs WHERE function = functions.digest) = 1""",
     "DELETE FROM jobs WHERE job = ?",
 )
-# Records that change which jobs and workers there are: the order of what is before and after them matters.
-BARRIERS: Final = (JobOpened, JobForgotten, WorkerSeen, WorkerGone)
+# Records that change which jobs and workers there are: what is before them stays before, what is after stays after.
+BARRIERS: Final = (JobOpened, JobForgotten, WorkerGone)
 
 pack: Final = msgspec.msgpack.Encoder().encode
 

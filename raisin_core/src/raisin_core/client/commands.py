@@ -148,12 +148,10 @@ class DeliverArguments(msgspec.Struct, frozen=True):
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """So many pages of the job are durable; `room` says how many more may be added now; `closed`: its end is
-    durable."""
+    """So many pages of the job are durable; `closed`: its end is, too."""
 
     job: bytes
     pages: int
-    room: int
     closed: bool
 
 

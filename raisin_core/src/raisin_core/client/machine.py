@@ -51,7 +51,7 @@ from raisin_core.ranges import Ranges
 GAP_SECONDS: Final = 2.0
 LOOK_SECONDS: Final = 1.0
 HELLO_SECONDS: Final = 1.0
-ROOM: Final = 16
+FIRST_CREDIT: Final = 16
 
 
 class Me(msgspec.Struct, frozen=True):
@@ -82,7 +82,7 @@ class Job(msgspec.Struct):
     pages: deque[AddPage] = msgspec.field(default_factory=deque)
     stored: int = 0
     sent: int = 0
-    credit: int = ROOM
+    credit: int = FIRST_CREDIT
     total: int | None = None
     closed: bool = False
     close_sent: bool = False
@@ -119,14 +119,15 @@ class Client:
             case Read():
                 self._on_read(event)
             case AddPage():
-                job = self.jobs[event.message.job]
-                job.pages.append(event)
-                self._send_pages(job)
+                if (job := self.jobs.get(event.message.job)) is not None:
+                    job.pages.append(event)
+                    self._send_pages(job)
             case Submit():
                 self._on_submit(event)
             case CloseJob():
-                self.jobs[event.job].total = event.total
-                self._send_pages(self.jobs[event.job])
+                if (job := self.jobs.get(event.job)) is not None:
+                    job.total = event.total
+                    self._send_pages(job)
             case ForgetJob():
                 self._on_forget(event)
             case StopReading():
@@ -180,7 +181,8 @@ class Client:
         self._send_open(job)
 
     def _on_read(self, event: Read) -> None:
-        job = self.jobs[event.job]
+        if (job := self.jobs.get(event.job)) is None:
+            return
         reader = job.readers.setdefault(event.reader, Reader(event.order, event.after, event.limit))
         reader.after, reader.limit = event.after, max(reader.limit, event.limit)
         if self._open_sent(job):
@@ -204,8 +206,9 @@ class Client:
             self._say(m.Forget(event.job))
 
     def _on_fetch(self, event: FetchArguments) -> None:
-        self.jobs[event.job].fetching[event.index] = None
-        self._say(m.Fetch(event.job, event.index))
+        if (job := self.jobs.get(event.job)) is not None:
+            job.fetching[event.index] = None
+            self._say(m.Fetch(event.job, event.index))
 
     def _on_blob_there(self, event: BlobThere) -> None:
         self._waits.pop(event.digest, None)
@@ -296,18 +299,12 @@ class Client:
     def _on_closed(self, message: m.Closed) -> None:
         if (job := self.jobs.get(message.job)) is not None and not job.closed:
             job.closed = not job.pages
-            self.out.append(Accepted(message.job, job.stored, 0, job.closed))
+            self.out.append(Accepted(message.job, job.stored, job.closed))
 
     def _more_credit(self, key: bytes, job: Job, credit: int) -> None:
         job.credit = max(job.credit, credit)
         self._send_pages(job)
-        self.out.append(Accepted(key, job.stored, self.room(key), job.closed))
-
-    def room(self, key: bytes) -> int:
-        """How many pages may be added to a job before it would have to wait long: they are kept in memory until
-        stored."""
-        job = self.jobs[key]
-        return max(0, min(job.credit, job.stored + ROOM) - job.added)
+        self.out.append(Accepted(key, job.stored, job.closed))
 
     def _on_result(self, message: m.Result, payload: bytes) -> None:
         job = self.jobs.get(message.job)

@@ -98,9 +98,12 @@ class RosterFile:
         self._seen: _Signature | None = None
         self._problem: str | None = None
         self._told: str | None = None
+        self._asked = False
 
     def current(self) -> Roster:
         """The roster; costs one `stat` unless the file has changed. Never raises: see `problem`."""
+        if self._asked:
+            self._problem, self._asked = None, False
         seen = self._signature()
         if seen is None or seen != self._seen:
             self._seen = seen  # taken before reading: what changes meanwhile is read again
@@ -113,9 +116,10 @@ class RosterFile:
 
     @property
     def problem(self) -> str | None:
-        """What is wrong with the newest edit, told once: asking clears it. The last good roster stays in force."""
-        problem, self._problem = self._problem, None
-        return problem
+        """What is wrong with the newest edit; the last good roster stays in force. Once asked for, the next `current()`
+        clears it, so that it is told once, whoever else calls `current()`."""
+        self._asked = True
+        return self._problem
 
     def _reread(self) -> None:
         try:
@@ -131,6 +135,7 @@ class RosterFile:
     def _tell(self, problem: str) -> None:
         if problem != self._told:
             self._problem = self._told = problem
+            self._asked = False
 
     def _signature(self) -> _Signature | None:
         try:
@@ -217,6 +222,6 @@ def _roles(roles: Any) -> frozenset[str]:
     if not isinstance(roles, list) or not roles:
         raise ValueError(f"'roles' is not a list of some of {', '.join(sorted(ROLES))}")
     for role in roles:
-        if role not in ROLES:
+        if not isinstance(role, str) or role not in ROLES:
             raise ValueError(f"there is no role {role!r}; there are {', '.join(sorted(ROLES))}")
     return frozenset(roles)

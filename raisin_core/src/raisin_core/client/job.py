@@ -1,0 +1,247 @@
+"""A job at a broker, as its handle sees it: submitted page by page, watched, read.
+
+News come in the I/O thread; whoever waits does so on `condition`. Results that a reader was given wait undecoded until
+they are
+wanted, and no more of them are asked for than the reader's credit allows.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from raisin_core import pages
+from raisin_core.client import commands as c
+from raisin_core.client.function import Packed
+from raisin_core.client.session import Session
+from raisin_core.errors import ClusterError, ForkError, RaisinError, UnknownJob, VersionMismatch
+from raisin_core.identity.sealing import Context, NullSealer, Sealer
+from raisin_core.messages import ENDED, Argument, Form, Open, Options, Order, Page, Progress, Result
+
+PAGES_AHEAD: Final = 16
+KEPT_ARGUMENTS: Final = 8
+SLICE_SECONDS: Final = 0.5
+
+
+class Tap:
+    """One reader's results, in the order they came."""
+
+    def __init__(self, job: Job, number: int, order: Order) -> None:
+        self.job, self.number, self.order = job, number, order
+        self.results: deque[tuple[Result, bytes]] = deque()
+        self.delivered = 0
+
+    def ask(self, after: int, limit: int) -> None:
+        """Let results come: see messages.Follow."""
+        self.job.session.post(c.Read(self.job.id, self.number, self.order, after, limit))
+
+    def close(self) -> None:
+        self.job.close_tap(self)
+
+
+class Job:
+    """The client's end of a job. `on_wait` is called now and then while something is waited for."""
+
+    def __init__(self, session: Session, key: bytes, context: bytes = b"", sealer: Sealer | None = None) -> None:
+        self.session, self.id, self.context = session, key, context
+        self.sealer: Sealer = sealer or NullSealer()
+        self.condition = threading.Condition()
+        self.progress: Progress | None = None
+        self.description: c.Describes | None = None
+        self.error: RaisinError | None = None
+        self.stored = self.added = 0
+        self.closed = False
+        self.on_text: Callable[[c.Printed], None] | None = None
+        self._taps: dict[int, Tap] = {}
+        self._readers = 0
+        self._arguments: OrderedDict[int, tuple[int, list[Any]]] = OrderedDict()
+        session.listen(key, self)
+
+    # -- submitting ----------------------------------------------------------------------------------------------
+
+    def open(self, form: Form, name: str, function: Packed, options: Options, shape: Sequence[int]) -> None:
+        """Make the job."""
+        self._check_process()
+        self.session.add_blobs(function.blobs)
+        payload = self.sealer.seal(function.payload, Context("function", self.id, 0, 0))
+        message = Open(self.id, form, name, function.digest, options, self.context, list(shape), sorted(function.blobs))
+        self.session.post(c.Submit(message, payload))
+
+    def add_page(self, first: int, count: int, encoded: pages.Encoded) -> None:
+        """Add the arguments of tasks `[first, first + count)`."""
+        self._check_process()
+        self.session.add_blobs(encoded.blobs)
+        payload = self.sealer.seal(encoded.payload, Context("arguments", self.id, first, count))
+        page = Page(self.id, self.added, first, count, sorted(encoded.blobs))
+        self.added += 1
+        self.session.post(c.AddPage(page, payload))
+
+    def close(self, total: int) -> None:
+        """The job has `total` tasks."""
+        self.session.post(c.CloseJob(self.id, total))
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another page may be added without piling them up in memory."""
+        return self.added - self.stored < PAGES_AHEAD
+
+    def cancel(self) -> None:
+        """Stop it for good."""
+        self.session.post(c.CancelJob(self.id))
+
+    def forget(self, keep: bool) -> None:
+        """No more interest here; `keep` leaves the job with the broker."""
+        if self.session.alive:
+            self.session.unlisten(self.id)
+            self.session.post(c.ForgetJob(self.id, keep))
+
+    def attach(self) -> None:
+        """Take up a job that exists already."""
+        self.session.post(c.AttachTo(self.id))
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def tap(self, order: Order) -> Tap:
+        """A new reader; nothing comes before it asks."""
+        self._check_process()
+        with self.condition:
+            self._readers += 1
+            tap = self._taps[self._readers] = Tap(self, self._readers, order)
+        return tap
+
+    def close_tap(self, tap: Tap) -> None:
+        """That reader wants no more."""
+        if self._taps.pop(tap.number, None) is not None and self.session.alive:
+            self.session.post(c.StopReading(self.id, tap.number))
+
+    def wait(
+        self, true: Callable[[], object], until: float | None, meanwhile: Callable[[], None] | None = None
+    ) -> bool:
+        """Wait until a condition holds (True) or the monotonic clock says `until` (False).
+
+        `meanwhile` is called about twice a second. Raises what became of the job, if that is an error.
+        """
+        with self.condition:
+            while not true():
+                if self.error is not None:
+                    raise self.error
+                self._check_process()
+                left = SLICE_SECONDS if until is None else min(SLICE_SECONDS, until - time.monotonic())
+                if left <= 0:
+                    return False
+                if not self.condition.wait(left) and meanwhile is not None:
+                    self.condition.release()
+                    try:
+                        meanwhile()
+                    finally:
+                        self.condition.acquire()
+        return True
+
+    @property
+    def ended(self) -> bool:
+        """Whether the broker has said that the job is over."""
+        return self.progress is not None and self.progress.state in ENDED
+
+    def fetch(self, digest: bytes) -> bytes:
+        """A blob, from the broker. Raises ClusterError if it does not have it."""
+        got: list[bytes | None] = []
+
+        def done(data: bytes | None) -> None:
+            with self.condition:
+                got.append(data)
+                self.condition.notify_all()
+
+        self.session.fetch_blob(digest, done)
+        self.wait(lambda: got, None)
+        if got[0] is None:
+            raise ClusterError(f"the broker has lost a blob of job {self.id.hex()[:8]} ({digest.hex()[:12]})")
+        return got[0]
+
+    def argument(self, index: int) -> Any:
+        """The argument of a task, as it was submitted (the element; a tuple where tasks have several)."""
+
+        def here() -> bool:
+            return any(first <= index < first + len(values) for first, values in self._arguments.values())
+
+        with self.condition:
+            present = here()
+        if not present:
+            self.session.post(c.FetchArguments(self.id, index))
+            self.wait(here, None)
+        with self.condition:
+            for first, values in self._arguments.values():
+                if first <= index < first + len(values):
+                    return values[index - first]
+        raise LookupError(index)
+
+    def open_payload(self, message: Result, payload: bytes) -> bytes:
+        """Unseal a result page."""
+        count = message.stop - message.start
+        return self.sealer.open(payload, Context("results", self.id, message.start, count))
+
+    # -- news (in the I/O thread) --------------------------------------------------------------------------------
+
+    def on_result(self, message: Result, payload: bytes) -> None:
+        with self.condition:
+            tap = self._taps.get(message.reader)
+            if tap is not None:
+                tap.results.append((message, payload))
+                tap.delivered += 1
+                self.condition.notify_all()
+
+    def on_arguments(self, message: Argument, payload: bytes) -> None:
+        opened = self.sealer.open(payload, Context("arguments", self.id, message.first, message.count))
+        thread = threading.Thread(target=self._keep_arguments, args=(message, opened), daemon=True)
+        thread.start()
+
+    def _keep_arguments(self, message: Argument, payload: bytes) -> None:
+        """Decode in a thread of its own: it may need blobs, and runs the user's code."""
+        try:
+            values: list[Any] = pages.decode(payload, self.fetch)
+        except Exception as error:  # noqa: BLE001 - rebuilding may raise anything
+            values = [error] * message.count
+        with self.condition:
+            self._arguments[message.number] = (message.first, values)
+            while len(self._arguments) > KEPT_ARGUMENTS:
+                self._arguments.popitem(last=False)
+            self.condition.notify_all()
+
+    def on_accepted(self, news: c.Accepted) -> None:
+        with self.condition:
+            self.stored, self.closed = news.pages, news.closed
+            self.condition.notify_all()
+
+    def on_progress(self, progress: Progress) -> None:
+        with self.condition:
+            self.progress = progress
+            self.condition.notify_all()
+
+    def on_described(self, news: c.Describes) -> None:
+        with self.condition:
+            self.description = news
+            self.condition.notify_all()
+
+    def on_printed(self, news: c.Printed) -> None:
+        if self.on_text is not None:
+            self.on_text(news)
+
+    def on_failed(self, news: c.Failed) -> None:
+        kinds = {"unknown job": UnknownJob, "version": VersionMismatch}
+        with self.condition:
+            self.error = kinds.get(news.code, ClusterError)(f"{news.reason} ({self.session.address})")
+            self.condition.notify_all()
+
+    def _check_process(self) -> None:
+        if not self.session.alive:
+            if self.session.pid != _pid():
+                raise ForkError("this handle belongs to the process that was forked; make a new one in this process")
+            raise ClusterError("the connection is closed (the interpreter is ending?)")
+
+
+def _pid() -> int:
+    import os
+
+    return os.getpid()

@@ -1,0 +1,112 @@
+"""The options of the verbs: what they may be, and the one place where they are checked.
+
+Rules of this file: an option that does not exist is an error, never ignored; the error names those that do.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from raisin_core import messages
+from raisin_core.errors import UsageError
+
+PLACES: Final = ("auto", "process", "machine", "cluster")
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """Checked options; see `raisin.Map` for their meaning. Seconds, 0 where there is no limit."""
+
+    kwargs: dict[str, Any] = {}
+    name: str = ""
+    deadline: float = 0.0
+    task_timeout: float = 0.0
+    retries: int = 0
+    where: str = "auto"
+    members: list[str] = []
+    chunksize: int = 0
+    save: bool = False
+    progress: bool | None = None
+
+    def wire(self) -> messages.Options:
+        """As the broker gets them; the deadline becomes a point in wall-clock time."""
+        return messages.Options(
+            retries=self.retries,
+            deadline=time.time() + self.deadline if self.deadline else 0.0,
+            task_timeout=self.task_timeout,
+            chunksize=self.chunksize,
+            where=self.members,
+            save=self.save,
+        )
+
+
+NAMES: Final = ("kwargs", "name", "deadline", "task_timeout", "retries", "where", "chunksize", "save", "progress")
+
+
+def parse(verb: str, given: Mapping[str, Any], default_name: str) -> Options:
+    """Check options as a user wrote them. Raises UsageError that says which, and what would be right."""
+    for option in given:
+        if option not in NAMES:
+            close = difflib.get_close_matches(option, NAMES, 1)
+            hint = f"; did you mean {close[0]}?" if close else f"; there are: {', '.join(NAMES)}"
+            raise UsageError(f"{verb} has no option {option!r}{hint}")
+    where, members = _where(verb, given.get("where", "auto"))
+    return Options(
+        kwargs=_kwargs(verb, given.get("kwargs")),
+        name=_typed(verb, "name", given.get("name", default_name), str, "a text")[:200],
+        deadline=_seconds(verb, "deadline", given.get("deadline")),
+        task_timeout=_seconds(verb, "task_timeout", given.get("task_timeout")),
+        retries=_count(verb, "retries", given.get("retries", 0), 0),
+        where=where,
+        members=members,
+        chunksize=0 if given.get("chunksize", "auto") == "auto" else _count(verb, "chunksize", given["chunksize"], 1),
+        save=_typed(verb, "save", given.get("save", False), bool, "True or False"),
+        progress=_typed(verb, "progress", given.get("progress"), (bool, type(None)), "True, False or None"),
+    )
+
+
+def _typed(verb: str, option: str, value: Any, kind: Any, words: str) -> Any:
+    if not isinstance(value, kind):
+        raise UsageError(f"{verb}: {option} must be {words}, not {value!r}")
+    return value
+
+
+def _seconds(verb: str, option: str, value: Any) -> float:
+    if value is None:
+        return 0.0
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e10:
+        raise UsageError(f"{verb}: {option} must be a number of seconds above 0, not {value!r}")
+    return float(value)
+
+
+def _count(verb: str, option: str, value: Any, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**31:
+        raise UsageError(f"{verb}: {option} must be a whole number from {least} on, not {value!r}")
+    return value
+
+
+def _kwargs(verb: str, value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise UsageError(f"{verb}: kwargs must be a dict with names as keys, not {value!r}")
+    return dict(value)
+
+
+def _where(verb: str, value: Any) -> tuple[str, list[str]]:
+    if value == "auto":
+        value = os.environ.get("RAISIN_WHERE", "auto")
+    if isinstance(value, str):
+        if value not in PLACES:
+            raise UsageError(
+                f"{verb}: where must be one of {', '.join(map(repr, PLACES))} or a list of members, not {value!r}"
+            )
+        return value, []
+    if isinstance(value, (list, tuple, set, frozenset)) and value and all(isinstance(name, str) for name in value):
+        return "cluster", sorted(value)
+    raise UsageError(f"{verb}: where must be a text or a list of members' names, not {value!r}")
