@@ -39,8 +39,9 @@ class InOrder:
         self._limit = self._bytes = self._tasks = 0
         self._ask()
 
-    def run(self, until: float | None, meanwhile: Meanwhile | None = None, more: Callable[[], bool] | None = None) ->
-    Run | None:
+    def run(
+        self, until: float | None, meanwhile: Meanwhile | None = None, more: Callable[[], bool] | None = None
+    ) -> Run | None:
         """The next run, in order; None at the end. `more` adds to the job while nothing has come: False when it cannot.
 
         Raises RaisinTimeout after `until`; CancelledError or DeadlineExceeded if the job ended before this task.
@@ -159,6 +160,5 @@ def ended_early(job: Job, name: str) -> RaisinError:
     assert progress is not None
     of = f" of {progress.total}" if progress.total >= 0 else ""
     if progress.state == "late":
-        return DeadlineExceeded(f"{name} (job {job.id.hex()[:8]}) passed its deadline with {progress.done}{of} tasks
-        done")
+        return DeadlineExceeded(f"{name} (job {job.id.hex()[:8]}) passed its deadline, {progress.done}{of} tasks done")
     return CancelledError(f"{name} (job {job.id.hex()[:8]}) was cancelled with {progress.done}{of} tasks done")
