@@ -1,8 +1,8 @@
 """The agent's side of one task process: starts it, gives it ranges, reads what it says, ends it with all its children.
 
-Nothing here blocks the agent for long: what cannot be written yet waits in `_out` (see `wants_write`), reading takes what is
-there, and only ending a process waits for it. What the process writes itself (file descriptors 1 and 2) is kept as a bounded
-tail, for the report of its death.
+Nothing here blocks the agent for long: what cannot be written yet waits in `_out` (see `wants_write`), reading takes
+what is there, and only ending a process waits for it. What the process writes itself (file descriptors 1 and 2) is kept
+as a bounded tail, for the report of its death.
 
 Rules of this file: nothing is unpickled; after `Died`, or `kill`, an executor is over and another one takes its place.
 """
@@ -11,12 +11,8 @@ from __future__ import annotations
 
 import os
 import pickle
-import select
 import shutil
-import signal
 import stat
-import subprocess
-import sys
 import tempfile
 import time
 from collections import deque
@@ -28,6 +24,7 @@ from typing import Final, Literal
 from raisin_worker import frames
 from raisin_worker.events import Died, Outcome, SlotEvent
 from raisin_worker.frames import CURRENT, IDLE, SINCE, STOP, FrameError
+from raisin_worker.group import Group
 from raisin_worker.incoming import Incoming
 from raisin_worker.launch import launch
 
@@ -37,7 +34,6 @@ READ: Final = 256 * 1024
 READS: Final = 32
 PROTOCOL: Final = 5
 DYING_SECONDS: Final = 0.2
-REAP_SECONDS: Final = 10.0
 
 Piece = tuple[int, int, bytes]
 
@@ -45,8 +41,8 @@ Piece = tuple[int, int, bytes]
 class Executor:
     """One task process.
 
-    `python` runs it, in `cwd` with `env` (None: the agent's own); `path` becomes its `sys.path` (None: the interpreter's);
-    `main` is the client's script, for `sys.argv`. `blobs` holds files named by hex digest; `scratch` must be private to this
+    `python` runs it, in `cwd` with `env` (None: the agent's own); `path` becomes its `sys.path` (None: as it is); `main`
+    is the client's script, for `sys.argv`. `blobs` holds files named by hex digest; `scratch` must be private to this
     worker and on the file system of `blobs`. Raises OSError if the interpreter or the directory cannot be used.
     """
 
@@ -63,9 +59,9 @@ class Executor:
     ) -> None:
         self.slot = slot
         self._launched = launch(python, cwd, env, scratch)
-        self._process, self._control = self._launched.process, self._launched.control
-        self.pid = self._process.pid
-        self._output, self._exit = self._launched.output, _exit_fd(self.pid)
+        self._control, self._output = self._launched.control, self._launched.output
+        self._group = Group(self._launched.process)
+        self.pid = self._group.pid
         self._words = memoryview(self._launched.memory).cast("q")
         self._blobs, self._made = blobs, Path(tempfile.mkdtemp(prefix=f"slot{slot}-", dir=scratch))
         self._incoming, self._splitter = Incoming(slot), frames.Splitter()
@@ -87,7 +83,7 @@ class Executor:
 
     def fds(self) -> list[int]:
         """All that is worth polling for reading; empty once the process is over."""
-        return [] if self._over else [fd for fd in (self.fileno(), self._output, self._exit) if fd >= 0]
+        return [] if self._over else [fd for fd in (self.fileno(), self._output, self._group.fd) if fd >= 0]
 
     def wants_write(self) -> bool:
         """Whether something waits until the socket can be written to."""
@@ -118,8 +114,8 @@ class Executor:
     def trim(self, stop: int) -> int:
         """Let the range end at `stop`, or as soon after as is safe; where it ends: all tasks below are run.
 
-        What runs at this moment, and the task after it, still belong to the range. Tasks that begin while the new end is
-        being written may be reported as well."""
+        What runs at this moment, and the task after it, still belong to the range. Tasks that begin while the new end
+        is being written may be reported as well."""
         if self._incoming.range is None or self._over:
             return self._incoming.reported
         old, current = self._words[STOP], self._words[CURRENT]
@@ -145,7 +141,7 @@ class Executor:
         if deadline is None or current is None or now < deadline:
             return False
         self._why = current[0], f"ran longer than {self._timeout:g} s"
-        self._end()
+        self._group.end()
         return True
 
     def flush(self) -> None:
@@ -161,7 +157,7 @@ class Executor:
     def kill(self) -> None:
         """End the process and whatever it started, now. There will be no more events."""
         if not self._over:
-            self._end()
+            self._group.end()
             self._close()
 
     def stop(self, grace: float) -> None:
@@ -170,8 +166,8 @@ class Executor:
             return
         self._say(frames.BYE, 0, 0, ())
         deadline = time.monotonic() + grace
-        while not self._ended() and (left := deadline - time.monotonic()) > 0:
-            self._pause(left)
+        while not self._group.ended() and (left := deadline - time.monotonic()) > 0:
+            self._group.pause(left, self._control)
             self._receive()
             self._read_output()
             self.flush()
@@ -183,7 +179,7 @@ class Executor:
         """What has happened, without waiting; `Died` is the last event of an executor."""
         if self._over:
             return []
-        ended = self._ended()  # looked at first, so that nothing it said before is missed
+        ended = self._group.ended()  # looked at first, so that nothing it said before is missed
         events: list[SlotEvent] = []
         try:
             state = self._read_frames(events)
@@ -233,14 +229,14 @@ class Executor:
 
     def _death(self, broken: str) -> Died:
         patience = time.monotonic() + DYING_SECONDS
-        while not broken and not self._ended() and (left := patience - time.monotonic()) > 0:
-            self._pause(left)
-        if not broken and not self._ended():
+        while not broken and not self._group.ended() and (left := patience - time.monotonic()) > 0:
+            self._group.pause(left, self._control)
+        if not broken and not self._group.ended():
             broken = "it closed its connection"
         index = self._blamed()
-        self._end()
+        self._group.end()
         self._read_output()
-        detail = broken or describe(self._process.returncode)
+        detail = broken or self._group.describe()
         if self._why is not None:
             index, detail = self._why
         elif tail := bytes(self._tail).decode("utf-8", "replace").strip():
@@ -255,25 +251,6 @@ class Executor:
             return -1
         return min(current, running[1] - 1)
 
-    def _ended(self) -> bool:
-        """Whether the process is gone; it is left to be reaped, so that its group cannot become another's."""
-        if self._process.returncode is not None or not hasattr(os, "waitid"):
-            return self._process.poll() is not None
-        try:
-            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-        except ChildProcessError:  # somebody else has reaped it
-            return True
-
-    def _end(self) -> None:
-        """Kill the whole group, and reap."""
-        with suppress(OSError):
-            if sys.platform == "win32":
-                self._process.kill()
-            else:
-                os.killpg(self.pid, signal.SIGKILL)
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(REAP_SECONDS)
-
     def _close(self) -> None:
         self._over = True
         self._incoming.range = None
@@ -281,9 +258,8 @@ class Executor:
         self._words.release()
         self._launched.memory.close()
         self._control.close()
-        for fd in (self._output, self._exit):
-            if fd >= 0:
-                os.close(fd)
+        if self._output >= 0:
+            os.close(self._output)
         lifeline = self._launched.lifeline
         os.close(lifeline) if isinstance(lifeline, int) else lifeline.close()
         shutil.rmtree(self._made, ignore_errors=True)
@@ -301,27 +277,6 @@ class Executor:
         self._out.append(memoryview(frames.pack(kind, a, b, pickle.dumps(content, PROTOCOL))))
         self.flush()
 
-    def _pause(self, seconds: float) -> None:
-        """Wait until something may have happened."""
-        if self._exit < 0:
-            time.sleep(min(seconds, 0.005))
-            return
-        poll = select.poll()
-        poll.register(self._exit, select.POLLIN)
-        poll.register(self._control, select.POLLIN)
-        poll.poll(min(seconds, 0.05) * 1000)
-
-
-def describe(returncode: int | None) -> str:
-    """How a process ended, in words."""
-    if returncode is None or returncode >= 0:
-        return f"exit code {returncode}"
-    try:
-        name = signal.Signals(-returncode).name
-    except ValueError:
-        name = f"signal {-returncode}"
-    return f"killed by {name}" + (" (perhaps by the system: out of memory)" if name == "SIGKILL" else "")
-
 
 def keep_blob(made: Path, blobs: Path, digest: bytes) -> None:
     """Move a blob from where the process made it to where blobs are. Raises OSError or FrameError."""
@@ -332,11 +287,3 @@ def keep_blob(made: Path, blobs: Path, digest: bytes) -> None:
         shutil.move(source, target)
     else:
         source.unlink(missing_ok=True)
-
-
-def _exit_fd(pid: int) -> int:
-    """A descriptor that becomes readable when the process ends, or -1: a child of a task may hold its socket open."""
-    try:
-        return os.pidfd_open(pid) if sys.platform == "linux" else -1
-    except OSError:
-        return -1

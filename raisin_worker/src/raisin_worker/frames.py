@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Hashable, Iterator, Sequence
-from typing import BinaryIO, Final, Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 VERSION: Final = 1
 MAX_BODY: Final = 8 * 1024 * 1024
@@ -56,7 +56,13 @@ def pack(kind: int, a: int = 0, b: int = 0, body: bytes = b"") -> bytes:
     return _HEADER.pack(kind, a, b, len(body)) + body
 
 
-def read(file: BinaryIO) -> Frame | None:
+class Source(Protocol):
+    """What frames are read from; `read` gives fewer bytes only at the end."""
+
+    def read(self, size: int = ..., /) -> bytes: ...
+
+
+def read(file: Source) -> Frame | None:
     """Wait for one frame; None at the end of the file."""
     head = file.read(_HEADER.size)
     if len(head) < _HEADER.size:

@@ -106,7 +106,7 @@ def _launch_windows(python: str, cwd: Path | None, env: Mapping[str, str] | None
         config = {"port": server.getsockname()[1], "token": token, "words": str(words)}
         process = _popen(python, config, cwd, env, output.fileno())
         try:
-            ends = {}
+            ends: dict[str, socket.socket] = {}
             while len(ends) < 2:
                 name, end = _admit(server, token)
                 ends[name] = end

@@ -1,7 +1,7 @@
 """The inner loop: runs one range of tasks, and decides how closely to look at each.
 
-Tasks that take under `TINY` seconds run in blocks that are timed as a whole; longer ones are timed one by one. Between two
-tasks nothing happens but this: the index is made known, the end of the range is looked at, and the result is appended.
+Tasks that take under `TINY` seconds run in blocks that are timed as a whole; longer ones are timed one by one. Between
+two tasks nothing happens but this: the index is made known, the end of the range looked at, the result appended.
 An exception ends a loop, not the range: it becomes the result of its task, and the loop is entered again behind it.
 
 Rules of this file: the standard library only; it runs inside the task process, in any interpreter.

@@ -1,7 +1,7 @@
 """The inside of a task process: takes functions and ranges from the agent, runs them, reports.
 
-It ends with the agent: a thread (and on Linux the kernel, also while a task keeps the interpreter to itself) watches the
-lifeline and kills the whole process group. A child that a task forks has no part in the conversation with the agent.
+It ends with the agent: a thread (and on Linux the kernel, also while a task keeps the interpreter to itself) watches
+the lifeline and kills the whole process group. A child that a task forks has no part in the conversation.
 
 Rules of this file: the standard library and cloudpickle only; all it needs is imported before the user's `sys.path` is
 installed, so that no file of theirs stands in for one of ours.
@@ -23,7 +23,7 @@ import traceback
 import types
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import cloudpickle  # noqa: F401 - from our place rather than from the user's path
 
@@ -140,7 +140,7 @@ def _serve(control: socket.socket, memory: mmap.mmap) -> None:
     streams.remove()
 
 
-def _obey(source: BinaryIO, runner: Runner, outbox: Outbox, helper: Helper) -> None:
+def _obey(source: frames.Source, runner: Runner, outbox: Outbox, helper: Helper) -> None:
     pieces: frames.Recent[Piece] = frames.Recent()
     while (frame := frames.read(source)) is not None and frame.kind != frames.BYE:
         content = pickle.loads(frame.body)
