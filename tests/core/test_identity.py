@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from raisin_core import home
 from raisin_core.identity import keys as key_files
 from raisin_core.identity import roster
 from raisin_core.identity.keys import KeyFileError, check_key, load_or_make
@@ -273,6 +274,17 @@ def test_add_refuses_what_would_break_the_roster(tmp_path: Path, key: str, name:
     with pytest.raises(RosterError):
         add(path, key, name, roles)
     assert path.read_text() == entry()
+
+
+def test_add_holds_a_lock_while_it_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, seen = tmp_path / "roster.toml", list[bool]()
+
+    def look(where: Path, data: bytes) -> None:
+        seen.append(home.Lock(tmp_path / ".roster.toml.lock").acquire(blocking=False))
+
+    monkeypatch.setattr(home, "write_private", look)
+    add(path, KEY, "zoe", ["client"])
+    assert seen == [False]
 
 
 def test_several_processes_add_at_once(tmp_path: Path) -> None:

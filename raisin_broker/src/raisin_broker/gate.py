@@ -143,7 +143,7 @@ def _bind_both(control: Socket, bulk: Socket, address: Address) -> str:
     try:
         _bind(bulk, address.bulk, address.port + 1)
     except ListenError:
-        control.unbind(address.control)
+        control.unbind(control.get_string(zmq.LAST_ENDPOINT))
         raise
     return str(address)
 

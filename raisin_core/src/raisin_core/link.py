@@ -242,26 +242,33 @@ class Link:
             self._bulk.close()
         self._bulk = self._sockets = None
 
+    def _note(self, event: Connected | HandshakeFailed) -> None:
+        """A connection that was given up has no sockets left."""
+        if isinstance(event, HandshakeFailed) and event.over:
+            self._sockets = None
+
     def _read_control(self, limit: int) -> Iterator[LinkEvent]:
-        if (wire := self._control) is None:
+        if (wire := self._control) is None or wire.over:
             return
         yield from wire.receive(limit)
         for event in wire.watch():
             if isinstance(event, Disconnected):
                 yield from wire.receive()
-                if self._bulk is not None:
+                if self._bulk is not None and not self._bulk.over:
                     yield from self._bulk.receive()
                 self.reset()  # a new socket: the old one would send what it still holds before our Hello
-            yield event
-            if isinstance(event, Disconnected):
+                yield event
                 return
+            self._note(event)
+            yield event
 
     def _read_bulk(self, limit: int) -> Iterator[LinkEvent]:
-        if (wire := self._bulk) is None:
+        if (wire := self._bulk) is None or wire.over:
             return
         yield from wire.receive(limit)
         for event in wire.watch():
             if isinstance(event, HandshakeFailed):
+                self._note(event)
                 yield msgspec.structs.replace(event, bulk=True)
             elif isinstance(event, Disconnected):
                 yield from wire.receive()
@@ -287,8 +294,8 @@ class _Wire:
         self._monitor.connect(where)
         self._socket.connect(endpoint)
 
-    def sockets(self) -> tuple[Socket, Socket]:
-        return self._socket, self._monitor
+    def sockets(self) -> list[Socket]:
+        return [] if self.over else [self._socket, self._monitor]
 
     @property
     def usable(self) -> bool:
@@ -324,9 +331,10 @@ class _Wire:
                 yield event
 
     def close(self, linger_ms: int = 0) -> None:
-        self._socket.disable_monitor()
-        self._monitor.close()
-        self._socket.close(linger_ms)
+        if not self._socket.closed:
+            self._socket.disable_monitor()
+            self._monitor.close()
+            self._socket.close(linger_ms)
 
     def _judge(self, kind: int, value: int) -> Connected | Disconnected | HandshakeFailed | None:
         """What one event of the monitor means: see the table at the top."""
@@ -374,7 +382,7 @@ class _Wire:
 
     def _fail(self, reason: Literal["key", "refused"], detail: str) -> HandshakeFailed:
         self.over = True
-        self._socket.disconnect(self._endpoint)
+        self.close()  # disconnecting it would not do: libzmq goes on trying
         return HandshakeFailed(reason, detail, over=True)
 
     @property

@@ -173,9 +173,8 @@ class Agent:
         times = [self.machine.next_deadline(), self._retry_at]
         times += [executor.deadline() for executor in self._executors.values()]
         deadline = min((each for each in times if each is not None), default=None)
-        if deadline is None:
-            return 1000
-        return max(0, min(1000, int((deadline - time.monotonic()) * 1000 + 0.999)))
+        wait = 1.0 if deadline is None else min(1.0, deadline - time.monotonic())
+        return max(0, int(wait * 1000 + 0.999))
 
     # -- the broker ----------------------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ from raisin_worker.events import Died, Outcome, SlotEvent
 from raisin_worker.frames import CURRENT, IDLE, SINCE, STOP, FrameError
 from raisin_worker.group import Group
 from raisin_worker.incoming import Incoming
-from raisin_worker.launch import launch
+from raisin_worker.spawn import spawn
 
 TAIL: Final = 8 * 1024
 DETAIL: Final = 4000
@@ -41,9 +41,9 @@ Piece = tuple[int, int, bytes]
 class Executor:
     """One task process.
 
-    `python` runs it, in `cwd` with `env` (None: the agent's own); `path` becomes its `sys.path` (None: as it is); `main`
-    is the client's script, for `sys.argv`. `blobs` holds files named by hex digest; `scratch` must be private to this
-    worker and on the file system of `blobs`. Raises OSError if the interpreter or the directory cannot be used.
+    `python` runs it, in `cwd` with `env` (None: the agent's own); `path` becomes its `sys.path` (None: as it is);
+    `main` is the client's script, for `sys.argv`. `blobs` holds files named by hex digest; `scratch` must be private to
+    this worker and on the file system of `blobs`. Raises OSError if the interpreter or the directory cannot be used.
     """
 
     def __init__(
@@ -58,11 +58,11 @@ class Executor:
         scratch: Path,
     ) -> None:
         self.slot = slot
-        self._launched = launch(python, cwd, env, scratch)
-        self._control, self._output = self._launched.control, self._launched.output
-        self._group = Group(self._launched.process)
+        self._spawned = spawn(python, cwd, env, scratch)
+        self._control, self._output = self._spawned.control, self._spawned.output
+        self._group = Group(self._spawned.process)
         self.pid = self._group.pid
-        self._words = memoryview(self._launched.memory).cast("q")
+        self._words = memoryview(self._spawned.memory).cast("q")
         self._blobs, self._made = blobs, Path(tempfile.mkdtemp(prefix=f"slot{slot}-", dir=scratch))
         self._incoming, self._splitter = Incoming(slot), frames.Splitter()
         self._out: deque[memoryview] = deque()
@@ -256,11 +256,11 @@ class Executor:
         self._incoming.range = None
         self._out.clear()
         self._words.release()
-        self._launched.memory.close()
+        self._spawned.memory.close()
         self._control.close()
         if self._output >= 0:
             os.close(self._output)
-        lifeline = self._launched.lifeline
+        lifeline = self._spawned.lifeline
         os.close(lifeline) if isinstance(lifeline, int) else lifeline.close()
         shutil.rmtree(self._made, ignore_errors=True)
 

@@ -22,7 +22,7 @@ POLL_SECONDS: Final = 0.05
 
 
 class Group:
-    """`fd` becomes readable when the process ends (a child of a task may hold its socket open); -1 where there is none."""
+    """`fd` becomes readable when the process ends (a child of a task may hold its socket open); -1 if there is none."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -31,7 +31,7 @@ class Group:
 
     def ended(self) -> bool:
         """Whether the process is gone; it is left to be reaped."""
-        if self._process.returncode is not None or not hasattr(os, "waitid"):
+        if sys.platform == "win32" or self._process.returncode is not None or not hasattr(os, "waitid"):
             return self._process.poll() is not None
         try:
             return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
@@ -51,7 +51,7 @@ class Group:
 
     def pause(self, seconds: float, control: socket.socket) -> None:
         """Wait, not longer than that, until the process may have said something or ended."""
-        if self.fd < 0:
+        if sys.platform == "win32" or self.fd < 0:
             time.sleep(min(seconds, POLL_SECONDS / 10))
             return
         poll = select.poll()
@@ -77,7 +77,7 @@ class Group:
 
 
 def _exit_fd(pid: int) -> int:
-    try:
-        return os.pidfd_open(pid) if sys.platform == "linux" else -1
-    except OSError:
-        return -1
+    if sys.platform == "linux":
+        with suppress(OSError):  # an old kernel
+            return os.pidfd_open(pid)
+    return -1

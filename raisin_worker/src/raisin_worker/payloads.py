@@ -44,6 +44,7 @@ class Function:
         self.star = bool(body["star"]) or self.axes
         self.typical: float | None = None
         self.typical_cpu = 0.0
+        self.weight = 1.0
 
     def spread(self, values: Any) -> Any:
         """The call with the argument's elements."""

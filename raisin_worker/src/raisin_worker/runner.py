@@ -63,7 +63,8 @@ class Runner:
             self._refuse(error, stop)
         else:
             for piece in pieces:
-                self._run_piece(function, piece, min(stop, piece.first + piece.count), timeout > 0)
+                end = stop if function.axes else min(stop, piece.first + piece.count)
+                self._run_piece(function, piece, end, timeout > 0)
         report.flush()
         self._capture.end()
         self._go_home()
@@ -87,14 +88,14 @@ class Runner:
                 self._refuse(error, stop)
                 return
             at = self._stretch(function, values, at, stamped)
-            self._flush_if_due()
+            self._flush_if_due(function)
 
     def _room(self, function: Function) -> int:
         """How many tasks to run before looking up again."""
         free = pages.TASKS - len(self._report.items)
         if function.typical is None or function.typical >= TINY:
             return min(free, FIRST)
-        return max(1, min(free, int(BLOCK / max(function.typical, 1e-9))))
+        return max(1, min(free, int(BLOCK / max(function.typical, 1e-9)), int(pages.BYTES / function.weight)))
 
     def _stretch(self, function: Function, values: Values, at: int, stamped: bool) -> int:
         """Run a block of tasks; the index after the last one that was run."""
@@ -137,11 +138,13 @@ class Runner:
             report.typical = function.typical = wall / count
             report.typical_cpu = function.typical_cpu = cpu / count
 
-    def _flush_if_due(self) -> None:
+    def _flush_if_due(self, function: Function) -> None:
         report = self._report
         items = report.items
         late = monotonic() - report.sent > HOLD or report.last_wall() > LONG
-        if late or len(items) >= pages.TASKS or weigh_all(items) > pages.BYTES:
+        weight = weigh_all(items)
+        function.weight = max(1.0, weight / max(1, len(items)))
+        if late or len(items) >= pages.TASKS or weight > pages.BYTES:
             report.flush()
 
     def _refuse(self, error: Unfit, stop: int) -> None:

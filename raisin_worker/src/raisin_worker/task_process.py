@@ -69,7 +69,7 @@ def _set_signals() -> None:
     """As in a fresh interpreter, whatever the agent made of its own."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if hasattr(signal, "pthread_sigmask"):
+    if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 

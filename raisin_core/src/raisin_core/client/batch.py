@@ -28,10 +28,10 @@ class Batch(NamedTuple):
     attempts: dict[int, int]
     outcomes: pages.Outcomes | None
 
-    def runs(self) -> Iterator[tuple[int, list[Any], bool]]:
-        """Each range as (first index, items, whether some failed)."""
+    def runs(self) -> Iterator[tuple[int, list[Any], frozenset[int]]]:
+        """Each range as (first index, items, indices of those that failed)."""
         for start, stop in self.ranges:
-            failed = bool(self.failed) and any(start <= index < stop for index in self.failed)
+            failed = self.failed and frozenset(index for index in self.failed if start <= index < stop)
             yield start, self.items[start - self.start : stop - self.start], failed
 
     def record(self, index: int) -> dict[str, Any]:

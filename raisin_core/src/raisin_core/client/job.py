@@ -7,6 +7,7 @@ wanted, and no more of them are asked for than the reader's credit allows.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import OrderedDict, deque
@@ -55,9 +56,10 @@ class Job:
         self.stored = self.added = 0
         self.closed = False
         self.on_text: Callable[[c.Printed], None] | None = None
+        self.on_end: Callable[[], None] | None = None
         self._taps: dict[int, Tap] = {}
         self._readers = 0
-        self._arguments: OrderedDict[int, tuple[int, list[Any]]] = OrderedDict()
+        self._arguments: OrderedDict[int, tuple[int, int, list[Any]]] = OrderedDict()
         session.listen(key, self)
 
     # -- submitting ----------------------------------------------------------------------------------------------
@@ -162,20 +164,31 @@ class Job:
 
     def argument(self, index: int) -> Any:
         """The argument of a task, as it was submitted (the element; a tuple where tasks have several)."""
+        first, values = self._page(index)
+        return values[index - first]
 
-        def here() -> bool:
-            return any(first <= index < first + len(values) for first, values in self._arguments.values())
+    def axes(self) -> list[tuple[str, Any]]:
+        """A scan's arguments, each ("axis", values) or ("constant", value)."""
+        return list(self._page(0)[1])
+
+    def _page(self, index: int) -> tuple[int, list[Any]]:
+        """First index and values of the page of arguments that holds a task; fetched if need be."""
+
+        def here() -> tuple[int, list[Any]] | None:
+            for first, count, values in self._arguments.values():
+                if first <= index < first + count:
+                    return first, values
+            return None
 
         with self.condition:
-            present = here()
-        if not present:
+            found = here()
+        if found is None:
             self.session.post(c.FetchArguments(self.id, index))
             self.wait(here, None)
-        with self.condition:
-            for first, values in self._arguments.values():
-                if first <= index < first + len(values):
-                    return values[index - first]
-        raise LookupError(index)
+            with self.condition:
+                found = here()
+        assert found is not None
+        return found
 
     def open_payload(self, message: Result, payload: bytes) -> bytes:
         """Unseal a result page."""
@@ -204,7 +217,7 @@ class Job:
         except Exception as error:  # noqa: BLE001 - rebuilding may raise anything
             values = [error] * message.count
         with self.condition:
-            self._arguments[message.number] = (message.first, values)
+            self._arguments[message.number] = (message.first, message.count, values)
             while len(self._arguments) > KEPT_ARGUMENTS:
                 self._arguments.popitem(last=False)
             self.condition.notify_all()
@@ -218,6 +231,8 @@ class Job:
         with self.condition:
             self.progress = progress
             self.condition.notify_all()
+        if progress.state in ENDED and self.on_end is not None:
+            self.on_end()
 
     def on_described(self, news: c.Describes) -> None:
         with self.condition:
@@ -236,12 +251,6 @@ class Job:
 
     def _check_process(self) -> None:
         if not self.session.alive:
-            if self.session.pid != _pid():
+            if self.session.pid != os.getpid():
                 raise ForkError("this handle belongs to the process that was forked; make a new one in this process")
             raise ClusterError("the connection is closed (the interpreter is ending?)")
-
-
-def _pid() -> int:
-    import os
-
-    return os.getpid()

@@ -21,7 +21,7 @@ LEAST_TASKS: Final = 64
 WINDOW_BYTES: Final = 32 * 1024 * 1024
 WINDOW_PAGES: Final = 16
 
-Run = tuple[int, list[Any], bool]
+Run = tuple[int, list[Any], frozenset[int]]
 Meanwhile = Callable[[], None]
 
 
@@ -34,7 +34,7 @@ class InOrder:
         self.failed = 0
         self._job, self._name = job, name
         self._tap = job.tap("window")
-        self._runs: dict[int, tuple[list[Any], bool]] = {}
+        self._runs: dict[int, tuple[list[Any], frozenset[int]]] = {}
         self._window = WINDOW_TASKS
         self._limit = self._bytes = self._tasks = 0
         self._ask()
@@ -96,9 +96,9 @@ class InOrder:
         message, payload = self._tap.results.popleft()
         batch = open_result(message, self._job.open_payload(message, payload), self._job.fetch, self._name)
         self._resize(len(payload), message.stop - message.start)
-        self.failed += sum(a <= index < b for index in batch.failed for a, b in batch.ranges)
         for start, items, failed in batch.runs():
             self._runs[start] = items, failed
+            self.failed += len(failed)
         return True
 
     def _resize(self, size: int, tasks: int) -> None:

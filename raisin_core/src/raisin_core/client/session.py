@@ -272,9 +272,8 @@ class Session:
         """Milliseconds until something must be looked at."""
         times = [self._machine.next_deadline(), self._retry_at]
         deadline = min((each for each in times if each is not None), default=None)
-        if deadline is None:
-            return 1000
-        return max(0, min(1000, int((deadline - time.monotonic()) * 1000 + 0.999)))
+        wait = 1.0 if deadline is None else min(1.0, deadline - time.monotonic())
+        return max(0, int(wait * 1000 + 0.999))
 
     def _drain_wake(self) -> None:
         try:

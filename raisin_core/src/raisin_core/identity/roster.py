@@ -135,7 +135,6 @@ class RosterFile:
     def _tell(self, problem: str) -> None:
         if problem != self._told:
             self._problem = self._told = problem
-            self._asked = False
 
     def _signature(self) -> _Signature | None:
         try:

@@ -26,7 +26,7 @@ CONNECT_SECONDS: Final = 20.0
 IDLE: Final = frames.IDLE.to_bytes(8, sys.byteorder, signed=True)
 
 
-class Launched(NamedTuple):
+class Spawned(NamedTuple):
     """A task process and the agent's ends of what leads to it; `output` is -1 where it cannot be polled."""
 
     process: subprocess.Popen[bytes]
@@ -36,10 +36,10 @@ class Launched(NamedTuple):
     memory: mmap.mmap
 
 
-def launch(python: str, cwd: Path | None, env: Mapping[str, str] | None, scratch: Path) -> Launched:
+def spawn(python: str, cwd: Path | None, env: Mapping[str, str] | None, scratch: Path) -> Spawned:
     """Start it. Raises OSError if the interpreter or the directory cannot be used."""
     if sys.platform == "win32":
-        return _launch_windows(python, cwd, env, scratch)
+        return _spawn_on_windows(python, cwd, env, scratch)
     ours, theirs = socket.socketpair()
     watched, lifeline = os.pipe()
     output, written = os.pipe()
@@ -62,7 +62,7 @@ def launch(python: str, cwd: Path | None, env: Mapping[str, str] | None, scratch
             os.close(fd)
     ours.setblocking(False)
     os.set_blocking(output, False)
-    return Launched(process, ours, lifeline, output, memory)
+    return Spawned(process, ours, lifeline, output, memory)
 
 
 def _memory(scratch: Path) -> int:
@@ -96,7 +96,7 @@ def _popen(
     )
 
 
-def _launch_windows(python: str, cwd: Path | None, env: Mapping[str, str] | None, scratch: Path) -> Launched:
+def _spawn_on_windows(python: str, cwd: Path | None, env: Mapping[str, str] | None, scratch: Path) -> Spawned:
     """Not run here. The process connects back twice and shows the token; its output goes to a file in `scratch`."""
     words = Path(tempfile.mkstemp(prefix="words-", dir=scratch)[1])
     words.write_bytes(IDLE + bytes(frames.MEMORY - len(IDLE)))
@@ -117,7 +117,7 @@ def _launch_windows(python: str, cwd: Path | None, env: Mapping[str, str] | None
     with open(words, "r+b") as file:
         memory = mmap.mmap(file.fileno(), frames.MEMORY)
     ends["control"].setblocking(False)
-    return Launched(process, ends["control"], ends["lifeline"], -1, memory)
+    return Spawned(process, ends["control"], ends["lifeline"], -1, memory)
 
 
 def _admit(server: socket.socket, token: str) -> tuple[str, socket.socket]:

@@ -1,0 +1,99 @@
+"""From a verb's arguments to a call under way: checks, packs and submits, or runs here."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from raisin_core import nesting, pages
+from raisin_core.client import connection, function, options
+from raisin_core.client.commands import Printed
+from raisin_core.client.feeder import Feeder
+from raisin_core.client.job import Job
+from raisin_core.client.options import Options
+from raisin_core.client.pager import Pager, known_length
+from raisin_core.client.runs import LocalRun, RemoteRun
+from raisin_core.messages import Form
+
+
+class Plan(NamedTuple):
+    """What a verb was asked to do. `star`: each element is a tuple of arguments. For a scan, `axes` are its arguments
+    as ("axis", list) or ("constant", value), and `elements` is not used."""
+
+    form: Form
+    target: Callable[..., Any]
+    options: Options
+    star: bool
+    iterables: Sequence[Iterable[Any]] = ()
+    axes: Sequence[tuple[str, Any]] = ()
+
+    @property
+    def shape(self) -> list[int]:
+        """For a scan, the lengths of its axes; for a map, how many arguments a task has (0: as many as its tuple)."""
+        if self.form == "scan":
+            return [len(values) for kind, values in self.axes if kind == "axis"]
+        return [len(self.iterables) if len(self.iterables) > 1 or not self.star else 0]
+
+
+def start(plan: Plan) -> RemoteRun | LocalRun:
+    """Carry a plan out; where elements are pulled bit by bit, the run's feeder has yet to be set going.
+
+    Raises SerializationError, ClusterError, InstallationError.
+    """
+    if plan.options.where == "process" or nesting.inside:
+        return _local(plan)
+    cluster = connection.current(plan.options.where)
+    packed = function.pack(plan.target, plan.options.kwargs, plan.star, plan.form == "scan")
+    first = _whole(plan)
+    job = Job(cluster.session, secrets.token_bytes(16), cluster.context)
+    name = plan.options.name
+
+    def show(news: Printed) -> None:
+        cluster.printer.put(f"{name} {news.index} {news.host}", news.text)
+
+    job.on_text = show
+    job.open(plan.form, name, packed, plan.options.wire(), plan.shape)
+    if first is not None:
+        count, encoded = first
+        if count:
+            job.add_page(0, count, encoded)
+        job.close(count)
+        return RemoteRun(job, name, cluster, plan.options.save)
+    return RemoteRun(job, name, cluster, plan.options.save, Feeder(job, Pager(plan.iterables)))
+
+
+def parse(verb: str, target: Any, given: dict[str, Any]) -> Options:
+    """Check the function and the options of a verb. Raises UsageError."""
+    function.check(verb, target)
+    return options.parse(verb, given, function.name_of(target))
+
+
+def _whole(plan: Plan) -> tuple[int, pages.Encoded] | None:
+    """Tasks and the one page of a job that is submitted whole: a process, or a scan with its axes."""
+    if plan.form == "process":
+        return 1, pages.encode([next(iter(plan.iterables[0]))], "the arguments of call")
+    if plan.form == "scan":
+        return math.prod(plan.shape), pages.encode(list(plan.axes), "axis")
+    return None
+
+
+def _local(plan: Plan) -> LocalRun:
+    target, kwargs = plan.target, plan.options.kwargs
+
+    def call(element: Any) -> Any:
+        return target(*element, **kwargs) if plan.star else target(element, **kwargs)
+
+    return LocalRun(secrets.token_bytes(16), plan.options.name, call, _elements(plan), length(plan))
+
+
+def _elements(plan: Plan) -> Iterator[Any]:
+    if plan.form == "scan":
+        return itertools.product(*(values if kind == "axis" else [values] for kind, values in plan.axes))
+    return iter(plan.iterables[0]) if len(plan.iterables) == 1 else zip(*plan.iterables)
+
+
+def length(plan: Plan) -> int | None:
+    return math.prod(plan.shape) if plan.form == "scan" else known_length(plan.iterables)
