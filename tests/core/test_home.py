@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from raisin_core import home, logs
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes and forks are POSIX's")

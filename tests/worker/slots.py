@@ -21,7 +21,7 @@ from raisin_core import pages
 from raisin_worker.events import Died, Outcome, RangeEnded, Ready, SlotEvent, Wrote
 from raisin_worker.executor import Executor
 
-PATIENCE = 6.0
+PATIENCE = 30.0
 JOB = b"j" * 16
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 E = TypeVar("E", bound=SlotEvent)

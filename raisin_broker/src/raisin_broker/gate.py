@@ -17,10 +17,11 @@ from typing import Any, Final
 import zmq
 from zmq.utils import z85
 
+from raisin_core.addresses import Address, parse_address
 from raisin_core.errors import RaisinError
 from raisin_core.identity.keys import Keys
 from raisin_core.identity.roster import Member
-from raisin_core.link import MAX_FRAME, Address, Context, Socket, parse_address
+from raisin_core.link import MAX_FRAME, Context, Socket
 
 ENDPOINT: Final = "inproc://zeromq.zap.01"
 DOMAIN: Final = b"raisin"
@@ -76,7 +77,8 @@ class Gate:
         return found
 
     def close(self) -> None:
-        """From now on nobody new gets in."""
+        """From now on nobody new gets in. Close it before the sockets it guards: their connections do not end before
+        the gate's socket has taken note: when it is polled, or closed."""
         self.socket.close()
 
     def _decide(self, question: list[bytes]) -> tuple[bytes, bytes]:

@@ -26,6 +26,7 @@ BYTES: Final = 256 * 1024
 BLOB: Final = 256 * 1024
 ATOMS: Final = frozenset({int, float, str, bytes, bool, complex, type(None)})
 
+_SIZED: Final = frozenset({str, bytes, tuple})
 _RUN, _ONE, _BLOB = 0, 1, 2
 _INLINE, _WHOLE = b"\0", b"\1"
 
@@ -129,13 +130,13 @@ def is_atomic(items: Iterable[Any]) -> bool:
 
 def _groups(items: Sequence[Any]) -> Iterator[tuple[bool, Any]]:
     """Consecutive items as `(True, [atoms])` or `(False, [(index, item)])`."""
-    if len(items) > 0 and is_atomic(items) and _small(items):
+    if len(items) > 0 and _is_run(items):
         yield True, list(items)
         return
     run: list[Any] = []
     others: list[tuple[int, Any]] = []
     for index, item in enumerate(items):
-        if is_atomic((item,)) and _small((item,)):
+        if _is_run((item,)):
             if others:
                 yield False, others
                 others = []
@@ -151,9 +152,12 @@ def _groups(items: Sequence[Any]) -> Iterator[tuple[bool, Any]]:
         yield False, others
 
 
-def _small(items: Iterable[Any]) -> bool:
-    """Whether no string or tuple among the items is worth a blob of its own."""
-    return all(len(item) <= 4096 for item in items if isinstance(item, (str, bytes, tuple)))
+def _is_run(items: Sequence[Any]) -> bool:
+    """Whether all are atoms, and none is worth a blob of its own."""
+    if not is_atomic(items):
+        return False
+    sized = set(map(type, items)) & _SIZED
+    return not sized or all(len(item) <= 4096 for item in items if type(item) in sized)
 
 
 class Outcomes(NamedTuple):

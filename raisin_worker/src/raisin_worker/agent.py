@@ -32,8 +32,9 @@ from raisin_worker.events import Died, Outcome, SlotEvent
 from raisin_worker.executor import Executor
 from raisin_worker.machine import Me, Worker
 
-TIMEOUT_LOOK: Final = 0.05
 RETRY_SECONDS: Final = 1.0
+PATIENCE: Final = 3.0
+"""Seconds that a broker may take to answer before anybody is told; both may just have been started."""
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -98,6 +99,7 @@ class Agent:
         self._exit: c.Exit | None = None
         self._retry_at: float | None = None
         self._problem = ""
+        self._since = time.monotonic()
         self._drain = False
 
     def _me(self, directory: Path) -> Me:
@@ -142,15 +144,12 @@ class Agent:
         self._lock.release()
 
     def _wait(self) -> None:
-        poller = zmq.Poller()
-        poller.register(self._woken, zmq.POLLIN)
-        for each in self._link.sockets():
-            poller.register(each, zmq.POLLIN)
+        polled: list[tuple[Any, int]] = [(each, zmq.POLLIN) for each in (self._woken, *self._link.sockets())]
         for executor in self._executors.values():
             for fd in executor.fds():
-                wants_write = executor.wants_write() and fd == executor.fileno()
-                poller.register(fd, zmq.POLLIN | zmq.POLLOUT if wants_write else zmq.POLLIN)
-        poller.poll(self._patience())
+                writes = executor.wants_write() and fd == executor.fileno()
+                polled.append((fd, zmq.POLLIN | zmq.POLLOUT if writes else zmq.POLLIN))
+        zmq.zmq_poll(polled, self._patience())
 
     def _turn(self) -> None:
         for event in self._link.read():
@@ -183,6 +182,7 @@ class Agent:
             case link.Received():
                 self._on_received(event)
             case link.Connected():
+                self._since = time.monotonic()
                 self._note("")
                 self.handle(c.Connected())
             case link.Disconnected():
@@ -211,7 +211,7 @@ class Agent:
         if event.reason == "refused":
             line = line_to_add(self.keys.public.decode(), home.host_name(), "worker")
             self._note(f"the broker does not admit this worker yet; add to its roster.toml:\n{line}")
-        else:
+        elif event.reason != "silent" or time.monotonic() - self._since > PATIENCE:
             self._note(event.detail)
         if event.over:
             self._retry_at = time.monotonic() + RETRY_SECONDS

@@ -11,6 +11,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -108,7 +109,7 @@ def _start(place: Place) -> None:
         )
     command = [sys.executable, "-m", "raisin_core.client.keeper", str(place.directory), str(place.slots)]
     with open(place.directory / "keeper.out", "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as out:
-        subprocess.Popen(
+        process = subprocess.Popen(
             [*command, place.address, place.broker_key.decode()],
             stdin=subprocess.DEVNULL,
             stdout=out,
@@ -118,6 +119,8 @@ def _start(place: Place) -> None:
             start_new_session=True,
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
+    # Somebody must reap it, should it end before this interpreter does; nobody else may hold on to it.
+    threading.Thread(target=process.wait, name="raisin-keeper", daemon=True).start()
 
 
 def _environment() -> dict[str, str]:

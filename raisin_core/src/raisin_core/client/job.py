@@ -54,6 +54,7 @@ class Job:
         self.description: c.Describes | None = None
         self.error: RaisinError | None = None
         self.stored = self.added = 0
+        self.total: int | None = None
         self.closed = False
         self.on_text: Callable[[c.Printed], None] | None = None
         self.on_end: Callable[[], None] | None = None
@@ -83,6 +84,7 @@ class Job:
 
     def close(self, total: int) -> None:
         """The job has `total` tasks."""
+        self.total = total
         self.session.post(c.CloseJob(self.id, total))
 
     @property
@@ -95,10 +97,10 @@ class Job:
         self.session.post(c.CancelJob(self.id))
 
     def forget(self, keep: bool) -> None:
-        """No more interest here; `keep` leaves the job with the broker."""
+        """No more interest here; `keep` leaves the job with the broker. There is no hurry: it goes with what comes next."""
         if self.session.alive:
             self.session.unlisten(self.id)
-            self.session.post(c.ForgetJob(self.id, keep))
+            self.session.post(c.ForgetJob(self.id, keep), soon=False)
 
     def attach(self) -> None:
         """Take up a job that exists already."""
@@ -115,9 +117,9 @@ class Job:
         return tap
 
     def close_tap(self, tap: Tap) -> None:
-        """That reader wants no more."""
-        if self._taps.pop(tap.number, None) is not None and self.session.alive:
-            self.session.post(c.StopReading(self.id, tap.number))
+        """That reader wants no more (of a job that has ended, nothing more will come anyway)."""
+        if self._taps.pop(tap.number, None) is not None and self.session.alive and not self.ended:
+            self.session.post(c.StopReading(self.id, tap.number), soon=False)
 
     def wait(
         self, true: Callable[[], object], until: float | None, meanwhile: Callable[[], None] | None = None
@@ -230,6 +232,7 @@ class Job:
     def on_progress(self, progress: Progress) -> None:
         with self.condition:
             self.progress = progress
+            self.total = progress.total if progress.total >= 0 else self.total
             self.condition.notify_all()
         if progress.state in ENDED and self.on_end is not None:
             self.on_end()

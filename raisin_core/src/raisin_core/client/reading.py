@@ -26,11 +26,10 @@ Meanwhile = Callable[[], None]
 
 
 class InOrder:
-    """Values of consecutive tasks, as runs. `total` is set as soon as the number of tasks is known."""
+    """Values of consecutive tasks, as runs."""
 
     def __init__(self, job: Job, name: str) -> None:
         self.next = 0
-        self.total: int | None = None
         self.failed = 0
         self._job, self._name = job, name
         self._tap = job.tap("window")
@@ -49,7 +48,7 @@ class InOrder:
         while True:
             if self.next in self._runs:
                 return self._take()
-            if self.total is not None and self.next >= self.total:
+            if self._at_end():
                 return None
             if self._open_arrived():
                 continue
@@ -65,11 +64,10 @@ class InOrder:
         self._tap.close()
 
     def _news(self) -> bool:
-        progress = self._job.progress
-        if progress is not None and progress.total >= 0:
-            self.total = progress.total
-        over = self.total is not None and self.next >= self.total
-        return bool(self._tap.results) or over or (self._job.ended and not self._finished_late())
+        return bool(self._tap.results) or self._at_end() or (self._job.ended and not self._finished_late())
+
+    def _at_end(self) -> bool:
+        return self._job.total is not None and self.next >= self._job.total
 
     def _finished_late(self) -> bool:
         """Whether the job is done, so that what is missing is still on its way."""

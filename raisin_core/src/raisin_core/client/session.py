@@ -74,13 +74,14 @@ class Session:
 
     # -- any thread ----------------------------------------------------------------------------------------------
 
-    def post(self, *events: c.Event | Callable[[], None]) -> None:
-        """Hand events to the machine, or calls to the I/O thread, in this order."""
+    def post(self, *events: c.Event | Callable[[], None], soon: bool = True) -> None:
+        """Hand events to the machine, or calls to the I/O thread, in this order; with `soon` off, it may take a second."""
         self._inbox.extend(events)
-        try:
-            self._wake.send(b"\0")
-        except OSError:
-            pass  # it is awake, or the session is over
+        if soon:
+            try:
+                self._wake.send(b"\0")
+            except OSError:
+                pass  # it is awake, or the session is over
 
     def listen(self, job: bytes, listener: Listener) -> None:
         """News of this job go there."""

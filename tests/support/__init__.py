@@ -1,0 +1,1 @@
+"""What several tests share: messages passed through their frames, and a notation for people."""
