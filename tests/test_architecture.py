@@ -35,22 +35,46 @@ LAYERS = {
     "raisin_broker": (
         ("main",),
         ("server",),
-        ("gate", "store"),
+        ("gate", "store", "bulk"),
         ("machine",),
-        ("scheduler",),
+        ("peers",),
+        ("execution",),
+        ("submissions", "readers"),
+        ("scheduler", "outbox"),
         ("state",),
         ("records",),
     ),
-    "raisin_worker": (("main",), ("agent",), ("executor", "launch"), ("machine",), ("scheduler",), ("state", "events")),
+    "raisin_worker": (
+        ("main",),
+        ("agent",),
+        ("executor",),
+        ("spawn", "incoming", "group"),
+        ("machine",),
+        ("scheduler",),
+        ("commands",),
+        ("state", "events"),
+    ),
     "raisin_core.client": (
-        ("connection", "embedded", "feeder", "handles", "map", "process", "scan", "verbs"),
+        ("attach",),
+        ("map", "scan"),
+        ("process",),
+        ("handles",),
+        ("iterator",),
+        ("launch",),
+        ("runs",),
+        ("feeder", "connection"),
+        ("reading", "pager", "embedded", "printing"),
+        ("job", "keeper"),
         ("session",),
         ("machine",),
         ("commands",),
     ),
 }
 
-PURE = {"machine", "scheduler", "state", "records", "ranges", "policy", "events"}
+PURE = {
+    *("machine", "scheduler", "state", "records", "outbox", "peers", "submissions", "execution", "readers"),
+    *("commands", "events", "ranges", "digests", "policy"),
+}
 IMPURE = {
     "time",
     "socket",

@@ -336,6 +336,7 @@ def test_bulk_that_is_somebody_else(world: World) -> None:
     failed = world.hear(HandshakeFailed)
     assert (failed.reason, failed.over, failed.bulk) == ("key", True, True)
     assert not made.send(Get(DIGEST, 0))
+    assert made.read() == []
     assert len(made.sockets()) == 2
     made.send(Beat())
     world.until(lambda: bool(broker.got))

@@ -85,11 +85,10 @@ def test_a_timeout_keeps_what_was_there_already(gate):
 
 def test_get_all_with_a_timeout(gate):
     m = raisin.Map(wait_for, ["/", gate], chunksize=1).start()
-    got = []
+    records = m.get_all(timeout=1.0)
+    assert next(records)["res"] == "/"
     with pytest.raises(raisin.TimeoutError):
-        for record in m.get_all(timeout=1.0):
-            got.append(record["res"])
-    assert got == ["/"]
+        next(records)
 
 
 def test_join_with_a_timeout(gate):
@@ -370,7 +369,7 @@ def test_a_cancelled_handle_says_so(gate):
     assert m.cancelled()
     assert m.state == "cancelled"
     assert m.exitcode == 1
-    with pytest.raises(raisin.CancelledError, match="waiting .* was cancelled with 1 of 3 tasks done"):
+    with pytest.raises(raisin.CancelledError, match=r"waiting .* was cancelled with 1 of 3 tasks done"):
         m.get()
     with pytest.raises(concurrent.futures.CancelledError):
         m.result()
@@ -384,3 +383,26 @@ def test_cancel_before_start_runs_nothing(tmp_path):
     assert p.cancelled()
     assert raisin.process(square, (2,)) == 4
     assert not mark.exists()
+
+
+def test_it_is_over_as_soon_as_its_results_were_given():
+    """Not a moment later, when the broker says so, too."""
+    for _ in range(50):
+        m = raisin.Map(lambda x: 1 // x, iter([1, 0]))
+        with pytest.raises(ZeroDivisionError):
+            m.get()
+        assert (m.done(), m.is_alive(), m.state, m.exitcode, len(m)) == (True, False, "failed", 1, 2)
+        p = raisin.Process(square, (2,))
+        assert p.get() == 4
+        assert (p.done(), p.successful(), p.state, p.exitcode, p.progress().done) == (True, True, "done", 0, 1)
+        assert p.cancel() is False
+
+
+def test_a_wait_that_was_given_up_does_not_keep_asyncio(gate):
+    async def main():
+        handles = [raisin.Process(wait_for, (gate,)).start() for _ in range(50)]
+        with pytest.raises(builtins.TimeoutError if hasattr(asyncio, "timeout") else asyncio.TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*handles), 0.2)
+        return await raisin.Process(square, (3,), where="process")
+
+    assert asyncio.run(main()) == 9  # although no handle has got anything yet

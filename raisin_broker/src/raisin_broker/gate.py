@@ -11,6 +11,7 @@ import errno
 import importlib
 import os
 import socket as net
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -196,7 +197,7 @@ def _resolve(host: str) -> str:
 
 def _check_socket_free(address: Address) -> None:
     """libzmq would take over the path of a broker that is running, so ask whether somebody answers there."""
-    if os.name != "posix":
+    if sys.platform == "win32":
         return
     with net.socket(net.AF_UNIX, net.SOCK_STREAM) as trial:
         try:

@@ -212,6 +212,7 @@ class Broker:
         self.peers.check_silence(at)
         self.submissions.check_deadlines(at)
         self.execution.give_work(at)
+        self.submissions.acknowledge()
         self.readers.tell_progress(at)
         for shown in self.out.release():
             if (job := self.state.jobs.get(shown.job)) is not None:

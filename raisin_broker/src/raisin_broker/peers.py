@@ -19,6 +19,7 @@ from raisin_broker.execution import Execution
 from raisin_broker.outbox import Outbox
 from raisin_broker.readers import Readers
 from raisin_broker.state import Instant, Member, Session, State
+from raisin_broker.submissions import OVER_SECONDS
 from raisin_core import digests
 from raisin_core import messages as m
 
@@ -44,7 +45,7 @@ class Peers:
         self.readers = readers
         self.timing = timing
         self.limbo_until: float | None = None
-        self._last = 0.0
+        self._last = self._over_at = 0.0
 
     def on_hello(self, route: bytes, key: str, message: m.Hello, payload: bytes, at: Instant) -> None:
         member = self.state.members.get(key)
@@ -125,6 +126,10 @@ class Peers:
                 self.end(session, gone=True)
             elif silence >= self.timing.silence and not session.suspect:
                 self._suspect(session)
+        if at.mono >= self._over_at:
+            self._over_at = at.mono + OVER_SECONDS
+            for session in self.state.sessions.values():
+                self.execution.submissions.say_over(session)
         if self.limbo_until is not None and (at.mono >= self.limbo_until or not self.state.awaited):
             self.limbo_until = None
             for instance in list(self.state.awaited):

@@ -62,6 +62,7 @@ class Session(msgspec.Struct):
     functions: set[bytes] = msgspec.field(default_factory=set)
     contexts: set[bytes] = msgspec.field(default_factory=set)
     pages: dict[bytes, set[int]] = msgspec.field(default_factory=dict)
+    over: list[bytes] = msgspec.field(default_factory=list)
     pace: dict[bytes, float] = msgspec.field(default_factory=dict)
 
     @property

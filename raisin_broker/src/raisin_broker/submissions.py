@@ -12,9 +12,13 @@ from raisin_broker.outbox import Outbox
 from raisin_broker.records import StoredPage
 from raisin_broker.state import Instant, Job, Session, State
 from raisin_core import digests
-from raisin_core.messages import Cancel, Close, Closed, Drop, Forget, JobState, Open, Opened, Page, Refused, Stored
+from raisin_core.messages import Cancel, Close, Closed, Forget, JobState, Open, Opened, Over, Page, Refused, Stored
 
 CREDIT: Final = 64
+OVER: Final = 16
+OVER_SECONDS: Final = 1.0
+
+Acknowledgement = Opened | Stored | Closed
 
 
 class Submissions:
@@ -23,6 +27,7 @@ class Submissions:
     def __init__(self, state: State, out: Outbox) -> None:
         self.state = state
         self.out = out
+        self._acknowledged: dict[tuple[bytes, bytes], Acknowledgement] = {}
 
     def on_open(self, session: Session, message: Open, payload: bytes, at: Instant) -> None:
         job = self.state.jobs.get(message.job)
@@ -32,7 +37,7 @@ class Submissions:
                 return
             job = self._make(session, message, payload, at)
         job.watchers.add(session.route)
-        self.out.send_later(session.route, Opened(message.job, len(job.pages) + CREDIT))
+        self._acknowledge(session, Opened(message.job, len(job.pages) + CREDIT))
 
     def on_page(self, session: Session, message: Page, payload: bytes, at: Instant) -> None:
         if (job := self._own(session, message.job)) is None:
@@ -43,20 +48,14 @@ class Submissions:
                 return
             self._add_page(job, message, payload, at)
         stored = len(job.pages)
-        self.out.send_later(session.route, Stored(message.job, stored, stored + CREDIT))
+        if message.last and message.number < stored:
+            self._close(session, job, message.first + message.count)
+        else:
+            self._acknowledge(session, Stored(message.job, stored, stored + CREDIT))
 
     def on_close(self, session: Session, message: Close, at: Instant) -> None:
-        if (job := self._own(session, message.job)) is None:
-            return
-        if job.total is None and not job.ended:
-            if message.total != job.tasks:
-                self._refuse(session, "malformed", f"{message.total} tasks closed, {job.tasks} sent", message.job)
-                return
-            job.total = message.total
-            self.out.record(records.JobClosed(job.id, message.total))
-            job.changed = True
-            self.end_if_done(job)
-        self.out.send_later(session.route, Closed(message.job))
+        if (job := self._own(session, message.job)) is not None:
+            self._close(session, job, message.total)
 
     def on_cancel(self, session: Session, message: Cancel) -> None:
         if (job := self._own(session, message.job)) is not None and not job.ended:
@@ -83,11 +82,14 @@ class Submissions:
         job.state = state
         self.state.active.pop(job.id, None)
         self.out.record(records.JobMarked(job.id, state))
+        running = {lease.route for lease in job.leases.values()}
         for lease in list(job.leases.values()):
             self.state.end_lease(lease)
         for session in self.state.sessions.values():
             if session.pages.pop(job.id, None) is not None:
-                self.out.send(session.route, Drop(job.id))
+                session.over.append(job.id)
+                if session.route in running or len(session.over) >= OVER:
+                    self.say_over(session)
         for places in (job.ready, job.limbo):
             for start, stop in places:
                 places.remove(start, stop)
@@ -95,6 +97,18 @@ class Submissions:
         self.out.show_later(job.id, len(job.results))
         if job.unwanted:
             self._forget(job)
+
+    def say_over(self, session: Session) -> None:
+        """Tell a worker which jobs have ended: at once if it runs something of them, else a few together."""
+        if session.over:
+            self.out.send(session.route, Over(session.over))
+            session.over = []
+
+    def acknowledge(self) -> None:
+        """The turn is over: one acknowledgement per job says all that it brought."""
+        for (route, _), message in self._acknowledged.items():
+            self.out.send_later(route, message)
+        self._acknowledged.clear()
 
     def check_deadlines(self, at: Instant) -> None:
         """End what is late by wall-clock time."""
@@ -130,6 +144,21 @@ class Submissions:
         job.add_page(StoredPage(message.first, message.count, message.blobs), at.mono)
         job.ready.add(message.first, message.first + message.count)
         self.out.record(records.PageAdded(job.id, message.number, message.first, message.count, payload, message.blobs))
+
+    def _close(self, session: Session, job: Job, total: int) -> None:
+        if job.total is None and not job.ended:
+            if total != job.tasks:
+                self._refuse(session, "malformed", f"{total} tasks closed, {job.tasks} sent", job.id)
+                return
+            job.total = total
+            self.out.record(records.JobClosed(job.id, total))
+            job.changed = True
+            self.end_if_done(job)
+        self._acknowledge(session, Closed(job.id))
+
+    def _acknowledge(self, session: Session, message: Acknowledgement) -> None:
+        """Later ones say all that earlier ones do."""
+        self._acknowledged[session.route, message.job] = message
 
     def _own(self, session: Session, job: bytes) -> Job | None:
         """The job, if there is one. All members of a cluster count as one person's machines, so anybody's will do."""

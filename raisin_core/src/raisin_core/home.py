@@ -188,23 +188,18 @@ def runtime_directory() -> Path:
     Names in it may have up to 32 bytes. Raises OSError, also if somebody else made the one in /tmp.
     """
     inside = home() / "run"
-    if os.name != "posix" or len(os.fsencode(inside)) + 1 + MAX_SOCKET_NAME < MAX_SOCKET_PATH:
+    if sys.platform == "win32" or len(os.fsencode(inside)) + 1 + MAX_SOCKET_NAME < MAX_SOCKET_PATH:
         return private_directory(inside)
     mark = hashlib.sha256(os.fsencode(home())).hexdigest()[:8]
     outside = Path(f"/tmp/raisin-{os.getuid()}-{mark}")
     outside.mkdir(mode=0o700, exist_ok=True)
-    _check_own(outside)
-    return outside
-
-
-def _check_own(path: Path) -> None:
-    """Others may write to /tmp, so look at what is there without following links."""
-    found = path.lstat()
+    found = outside.lstat()  # others may write to /tmp: what is there may be a link, or theirs
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
         raise PermissionError(
-            f"{path} is not a directory that only you can use; remove it, or set RAISIN_HOME to a path shorter than "
+            f"{outside} is not a directory that only you can use: remove it, or set RAISIN_HOME to a path shorter than "
             f"{MAX_SOCKET_PATH - MAX_SOCKET_NAME - 5} bytes"
         )
+    return outside
 
 
 def started(pid: int) -> float | None:

@@ -160,7 +160,8 @@ class Open(Message, frozen=True):
 
 
 class Page(Message, frozen=True):
-    """Adds the arguments of tasks `[first, first + count)`. Pages are numbered from 0 without gaps."""
+    """Adds the arguments of tasks `[first, first + count)`. Pages are numbered from 0 without gaps; after the `last`
+    one the job has as many tasks as were sent."""
 
     way = "client>broker"
     payload = "the arguments, encoded together"
@@ -169,10 +170,11 @@ class Page(Message, frozen=True):
     first: Index
     count: Index
     blobs: Blobs = []
+    last: bool = False
 
 
 class Close(Message, frozen=True):
-    """No more pages: the job has `total` tasks."""
+    """No more pages: the job has `total` tasks. Not needed where a page was said to be the last."""
 
     way = "client>broker"
     job: Id
@@ -180,7 +182,7 @@ class Close(Message, frozen=True):
 
 
 class Opened(Message, frozen=True):
-    """The job is durable; pages below `credit` may be sent."""
+    """The job is durable; pages below `credit` may be sent. Stored and Closed say this as well."""
 
     way = "broker>client"
     job: Id
@@ -197,7 +199,7 @@ class Stored(Message, frozen=True):
 
 
 class Closed(Message, frozen=True):
-    """The end of the job is durable."""
+    """The job, all its pages and its end are durable."""
 
     way = "broker>client"
     job: Id
@@ -425,11 +427,18 @@ class Held(Message, frozen=True):
 
 
 class Drop(Message, frozen=True):
-    """Pages of a job that will not be needed any more; all of them if `pages` is empty."""
+    """Pages of a job that will not be needed any more."""
 
     way = "broker>worker"
     job: Id
-    pages: list[int] = []
+    pages: list[int]
+
+
+class Over(Message, frozen=True):
+    """These jobs have ended: end what runs of them, forget their pages."""
+
+    way = "broker>worker"
+    jobs: list[Id]
 
 
 class Draining(Message, frozen=True):

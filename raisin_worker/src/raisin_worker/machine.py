@@ -148,7 +148,11 @@ class Worker:
             case m.Trim():
                 self._on_trim(message)
             case m.Drop():
-                self._on_drop(message)
+                for number in message.pages:
+                    self.state.pages.get(message.job, {}).pop(number, None)
+            case m.Over():
+                for job in message.jobs:
+                    self._on_over(job)
             case m.Welcome():
                 self._on_welcome(message)
             case m.ListLeases():
@@ -231,13 +235,9 @@ class Worker:
         else:
             self.out.append(TrimSlot(lease.slot, lease.id, 0))
 
-    def _on_drop(self, message: m.Drop) -> None:
-        if message.pages:
-            for number in message.pages:
-                self.state.pages.get(message.job, {}).pop(number, None)
-            return
-        self.state.pages.pop(message.job, None)
-        for lease in [lease for lease in self.state.leases.values() if lease.job == message.job]:
+    def _on_over(self, job: bytes) -> None:
+        self.state.pages.pop(job, None)
+        for lease in [lease for lease in self.state.leases.values() if lease.job == job]:
             if lease.slot is None:
                 del self.state.leases[lease.id]
             elif lease.start < lease.stop:  # the job is over before its tasks: end them

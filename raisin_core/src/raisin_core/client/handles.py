@@ -6,13 +6,12 @@ concurrent.futures' name, `join` is threading's and says whether it is over, `ex
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import Any, Literal, TypeVar
 
-from raisin_core.client import launch
+from raisin_core.client import launch, waiting
 from raisin_core.client.bar import Bar
 from raisin_core.client.iterator import ValueIterator
 from raisin_core.client.launch import Plan
@@ -217,12 +216,10 @@ class Handle:
         return True
 
     def __await__(self) -> Generator[Any, None, Any]:
-        return asyncio.get_running_loop().run_in_executor(None, self.get).__await__()
+        return waiting.in_thread(self.get).__await__()
 
-    async def __aiter__(self) -> AsyncIterator[Any]:
-        loop, iterator, end = asyncio.get_running_loop(), iter(self), object()
-        while (value := await loop.run_in_executor(None, next, iterator, end)) is not end:
-            yield value
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return waiting.AsyncValues(iter(self))
 
     def __repr__(self) -> str:
         return f"<raisin.{self._verb} {self.name!r} {self.state}{f' {self.id[:8]}' if self.id else ''}>"

@@ -38,6 +38,8 @@ class ValueIterator(Iterator[Any]):
         """Read no more."""
         if not self._over:
             self._over = True
+            self._plain = iter(())
+            self._mixed.clear()
             self._values.close()
             self._bar.finish()
 

@@ -56,6 +56,7 @@ class Job:
         self.stored = self.added = 0
         self.total: int | None = None
         self.closed = False
+        self.failed_of_all: int | None = None
         self.on_text: Callable[[c.Printed], None] | None = None
         self.on_end: Callable[[], None] | None = None
         self._taps: dict[int, Tap] = {}
@@ -73,13 +74,14 @@ class Job:
         message = Open(self.id, form, name, function.digest, options, self.context, list(shape), sorted(function.blobs))
         self.session.post(c.Submit(message, payload))
 
-    def add_page(self, first: int, count: int, encoded: pages.Encoded) -> None:
-        """Add the arguments of tasks `[first, first + count)`."""
+    def add_page(self, first: int, count: int, encoded: pages.Encoded, last: bool = False) -> None:
+        """Add the arguments of tasks `[first, first + count)`; after the `last` page there are no more."""
         self._check_process()
         self.session.add_blobs(encoded.blobs)
         payload = self.sealer.seal(encoded.payload, Context("arguments", self.id, first, count))
-        page = Page(self.id, self.added, first, count, sorted(encoded.blobs))
+        page = Page(self.id, self.added, first, count, sorted(encoded.blobs), last)
         self.added += 1
+        self.total = first + count if last else self.total
         self.session.post(c.AddPage(page, payload))
 
     def close(self, total: int) -> None:
@@ -143,6 +145,10 @@ class Job:
                     finally:
                         self.condition.acquire()
         return True
+
+    def all_read(self, failed: int) -> None:
+        """A reader has had all results, of which so many failed: the broker's word that it is over may come later."""
+        self.failed_of_all = failed
 
     @property
     def ended(self) -> bool:

@@ -59,8 +59,9 @@ def start(plan: Plan) -> RemoteRun | LocalRun:
     if first is not None:
         count, encoded = first
         if count:
-            job.add_page(0, count, encoded)
-        job.close(count)
+            job.add_page(0, count, encoded, last=True)
+        else:
+            job.close(0)
         return RemoteRun(job, name, cluster, plan.options.save)
     return RemoteRun(job, name, cluster, plan.options.save, Feeder(job, Pager(plan.iterables)))
 

@@ -119,9 +119,7 @@ class Client:
             case Read():
                 self._on_read(event)
             case AddPage():
-                if (job := self.jobs.get(event.message.job)) is not None:
-                    job.pages.append(event)
-                    self._send_pages(job)
+                self._on_add_page(event)
             case Submit():
                 self._on_submit(event)
             case CloseJob():
@@ -179,6 +177,13 @@ class Client:
         job = self.jobs[event.message.job] = Job(event)
         self._want_blobs(event.message.blobs)
         self._send_open(job)
+
+    def _on_add_page(self, event: AddPage) -> None:
+        if (job := self.jobs.get(event.message.job)) is not None:
+            job.pages.append(event)
+            if event.message.last:
+                job.total = event.message.first + event.message.count
+            self._send_pages(job)
 
     def _on_read(self, event: Read) -> None:
         if (job := self.jobs.get(event.job)) is None:
@@ -290,6 +295,7 @@ class Client:
         job = self.jobs.get(message.job)
         if job is None:
             return
+        job.opened = True
         while job.pages and job.stored < message.pages:
             job.pages.popleft()
             job.stored += 1
@@ -297,9 +303,12 @@ class Client:
         self._more_credit(message.job, job, message.credit)
 
     def _on_closed(self, message: m.Closed) -> None:
+        """The job, all its pages and its end are durable."""
         if (job := self.jobs.get(message.job)) is not None and not job.closed:
-            job.closed = not job.pages
-            self.out.append(Accepted(message.job, job.stored, job.closed))
+            job.opened = job.closed = True
+            job.stored = job.sent = job.added
+            job.pages.clear()
+            self.out.append(Accepted(message.job, job.stored, True))
 
     def _more_credit(self, key: bytes, job: Job, credit: int) -> None:
         job.credit = max(job.credit, credit)
@@ -351,6 +360,7 @@ class Client:
                 return
             self._say(page.message, page.payload)
             job.sent += 1
+            job.close_sent = job.close_sent or page.message.last
         if job.total is not None and job.sent == job.added and not job.close_sent and not job.closed:
             assert job.open is not None
             job.close_sent = True

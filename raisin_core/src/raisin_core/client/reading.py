@@ -49,6 +49,7 @@ class InOrder:
             if self.next in self._runs:
                 return self._take()
             if self._at_end():
+                self._job.all_read(self.failed)
                 return None
             if self._open_arrived():
                 continue

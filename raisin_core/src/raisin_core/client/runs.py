@@ -85,7 +85,10 @@ class RemoteRun:
         yield from by_arrival(self.job, self.name, until, meanwhile)
 
     def progress(self) -> Progress:
-        return self.job.progress or Progress(self.id, "running", 0, 0, 0, -1, 0)
+        known, failed = self.job.progress or Progress(self.id, "running", 0, 0, 0, -1, 0), self.job.failed_of_all
+        if known.state != "running" or failed is None or self.job.total is None:
+            return known
+        return Progress(self.id, "done", self.job.total, failed, 0, self.job.total, known.arrivals)
 
     def join(self, until: float | None, meanwhile: Meanwhile | None) -> bool:
         return self.job.wait(lambda: self.job.ended, until, meanwhile)

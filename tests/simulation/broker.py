@@ -1,0 +1,155 @@
+"""The broker's shell in the simulation: carries out the machine's commands as `raisin_broker.server` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from raisin_broker.machine import (
+    Arrived,
+    Broker,
+    CommitFailed,
+    Committed,
+    Event,
+    RosterChanged,
+    StopAsked,
+    TurnEnded,
+    Unreachable,
+)
+from raisin_broker.outbox import Command, Commit, FunctionOf, PageOf, Payload, ResultOf, Send, Stage, Stop
+from raisin_broker.records import ResultAdded
+from raisin_broker.state import Instant, Member
+from raisin_broker.store.base import Store, StoreError
+from raisin_core.messages import Draining, Goodbye, Hello, Ruling
+from tests.simulation.host import Host
+from tests.simulation.ledger import Ledger, Wrong, ruling_of
+from tests.simulation.network import Wire
+from tests.simulation.world import Crash, World
+from tests.support import wire
+
+Judge = Callable[[ResultAdded, Ruling], None]
+
+
+class BrokerHost(Host):
+    """A broker. `revive` gives the store that its next process finds."""
+
+    patience = 0.5
+
+    def __init__(
+        self, world: World, store: Store, revive: Callable[[Store], Store], members: Mapping[str, Member], judge: Judge
+    ) -> None:
+        super().__init__(world, "broker")
+        self.routes: dict[bytes, Wire] = {}
+        self.ledger = Ledger(store)
+        self.heard: dict[str, float] = {}
+        self._revive, self._members, self._judge = revive, dict(members), judge
+        self._inbox: list[tuple[bytes, str, list[bytes]]] = []
+        self._stopping = False
+        self._begin(store)
+
+    def _begin(self, store: Store) -> None:
+        self.alive, self.asleep_until, self._stopping = True, 0.0, False
+        self._offset = self.world.random.uniform(10.0, 1000.0)
+        self.machine = Broker(self.ledger.start(store), self._now())
+        self._handle(RosterChanged(self._members))
+        self.poke()
+
+    def restart(self) -> None:
+        """A new process on the same store."""
+        if not self.alive:
+            self.world.note(self.name, "restarts")
+            self._begin(self._revive(self.ledger.store))
+
+    def die(self) -> None:
+        super().die()
+        self._inbox = []
+        routes, self.routes = self.routes, {}
+        for each in routes.values():
+            each.break_off()
+
+    def stop(self) -> None:
+        """End in good order."""
+        self._handle(StopAsked())
+        self._handle(TurnEnded())
+        assert self._stopping, "it was asked to stop, and does not"
+        self.die()
+
+    def arrive(self, route: bytes, key: str, frames: list[bytes]) -> None:
+        """Something has come from a peer."""
+        self._inbox.append((route, key, frames))
+        self.poke(0.0001)
+
+    def turn(self) -> None:
+        inbox, self._inbox = self._inbox, []
+        for route, key, frames in inbox:
+            message, payload = wire.opened(frames)
+            gone = isinstance(message, (Goodbye, Draining))
+            if not gone or isinstance(message, Hello):
+                self.heard[key] = self.world.now
+            else:
+                self.heard[key] = -1e9
+            self._handle(Arrived(route, key, message, payload))
+        self._handle(TurnEnded())
+
+    def next_deadline(self) -> float | None:
+        return self.machine.next_deadline()
+
+    def _now(self) -> Instant:
+        return Instant(self.clock, self.world.wall)
+
+    def _handle(self, event: Event) -> None:
+        commands = self.machine.handle(event, self._now())
+        self.machine.check()
+        for command in commands:
+            self.may_crash()
+            self._carry_out(command)
+
+    def _carry_out(self, command: Command) -> None:
+        match command:
+            case Send():
+                self._send(command)
+            case Stage():
+                for record in command.records:
+                    if (ruling := ruling_of(record)) is not None and isinstance(record, ResultAdded):
+                        self._judge(record, ruling)
+                self.ledger.stage(command.batch, command.records)
+            case Commit():
+                self._commit(command.batch)
+            case Stop():
+                self._stopping = True
+
+    def _commit(self, batch: int) -> None:
+        try:
+            self.ledger.commit(batch)
+        except StoreError as error:
+            self.world.note(self.name, f"cannot commit batch {batch}")
+            self._handle(CommitFailed(batch, str(error)))
+        else:
+            self.may_crash()
+            self._handle(Committed(batch))
+
+    def _send(self, command: Send) -> None:
+        self.ledger.spoken(command.message)
+        payload = self._payload(command.payload)
+        if payload is None:
+            raise Wrong(f"a payload is missing from the store: {command.payload}", getattr(command.message, "job", None))
+        frames = wire.frames(command.message, payload)
+        route = self.routes.get(command.route)
+        self.world.messages += 1
+        self.world.note(f"{route.link.peer.name if route else '(gone)'} <", command.message, frames)
+        if route is None or not route.down(frames):
+            self._handle(Unreachable(command.route))
+
+    def _payload(self, payload: Payload) -> bytes | None:
+        store = self.ledger.store
+        match payload:
+            case bytes():
+                return payload
+            case PageOf():
+                return store.page(payload.job, payload.number)
+            case ResultOf():
+                return store.result(payload.job, payload.arrival)
+            case FunctionOf():
+                return store.function(payload.digest)
+
+
+__all__ = ["BrokerHost", "Crash"]

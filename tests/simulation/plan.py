@@ -1,0 +1,124 @@
+"""Which jobs there are, and how each of their tasks behaves: drawn once, so that the right result is known beforehand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final, Literal, NamedTuple
+
+import msgspec
+
+from raisin_core import digests
+from raisin_core.messages import Open, Options, Page
+from tests.simulation.world import World
+
+ALWAYS: Final = 10**6
+SHARE: Final = {"raises": 0.15, "crashes": 0.08, "unfit": 0.15, "slow": 0.08}
+
+Ending = Literal["ok", "raised", "unfit", "crash", "timeout"]
+
+
+class Behaviour(NamedTuple):
+    """What a task does: its first `raises` runs raise, its first `crashes` runs end the process; on hosts in `unfit` it
+    cannot run; `slow` ones outlast the job's timeout."""
+
+    seconds: float
+    raises: int = 0
+    crashes: int = 0
+    unfit: frozenset[str] = frozenset()
+    slow: bool = False
+
+
+class JobPlan:
+    """One job: what is submitted, and what must come out."""
+
+    def __init__(self, world: World, hosts: Sequence[str], mischief: Sequence[str], deadline: float) -> None:
+        self.id = world.bytes16()
+        self.hosts = tuple(hosts)
+        pick = world.random
+        retries = pick.choice((0, 0, 1, 2))
+        self.timeout = 4.0 if "slow" in mischief and pick.random() < 0.5 else 0.0
+        where = [pick.choice(self.hosts)] if pick.random() < 0.1 else []
+        chunk = pick.choice((0, 0, 0, 1, 7))
+        self.options = Options(retries, deadline, self.timeout, chunk, where, pick.random() < 0.5)
+        if where:
+            self.hosts = tuple(where)
+        largest = pick.choice((1, 3, 3, 25))
+        sizes = [pick.randint(1, largest) for _ in range(pick.randint(1, 12 if largest == 25 else 30))]
+        self.pages = [[pick.randrange(10**6) for _ in range(size)] for size in sizes]
+        self.arguments = [argument for page in self.pages for argument in page]
+        pace = pick.choice((0.001, 0.05, 0.5, 3.0))
+        self.tasks = [self._behaviour(world, pace, mischief) for _ in self.arguments]
+        self.blobby = pick.random() < 0.2
+        self.runs: Counter[int] = Counter()
+        self.accidents: Counter[int] = Counter()
+
+    @property
+    def total(self) -> int:
+        return len(self.arguments)
+
+    def opening(self) -> tuple[Open, bytes]:
+        """What makes the job."""
+        payload = b"function of " + self.id
+        function = digests.content(payload)
+        return Open(self.id, "map", "simulated", function, self.options, blobs=self.blobs("f")), payload
+
+    def page(self, number: int) -> tuple[Page, bytes]:
+        """One page of arguments."""
+        first = sum(len(page) for page in self.pages[:number])
+        blobs = self.blobs(f"p{number}") if number % 3 == 0 else []
+        payload = msgspec.msgpack.encode((first, self.pages[number]))
+        return Page(self.id, number, first, len(self.pages[number]), blobs), payload
+
+    def blobs(self, name: str) -> list[bytes]:
+        """The blobs that something of this job needs."""
+        return [digests.content(self.id + name.encode())] if self.blobby else []
+
+    def run(self, index: int, argument: int, host: str) -> tuple[Ending, Any]:
+        """Execute a task: how it ends, and its result."""
+        task = self.tasks[index]
+        assert argument == self.arguments[index], f"task {index} was given another one's argument"
+        if host in task.unfit:
+            return "unfit", None
+        self.runs[index] += 1
+        if self.runs[index] <= task.crashes:
+            return "crash", None
+        if task.slow:
+            return "timeout", None
+        if self.runs[index] <= task.raises:
+            return "raised", index
+        return "ok", [index, 2 * argument + 1]
+
+    def complaint(self, index: int, got: Any, attempts: int) -> str:
+        """What is wrong with this result of a task; nothing if it is right."""
+        task, retries = self.tasks[index], self.options.retries
+        tries = 1
+        if task.crashes == ALWAYS:
+            right, tries = ["crashed", 3], 3
+        elif task.slow:
+            right, tries = ["timeout", retries + 1], retries + 1
+        elif task.raises == ALWAYS:
+            right, tries = ["raised", index], retries + 1
+        elif task.unfit and (task.unfit >= set(self.hosts) or got[0] == "unfit"):
+            right, tries = ["unfit", attempts], attempts  # the ledger knows whether that had to be
+        else:
+            right, tries = ["ok", [index, 2 * self.arguments[index] + 1]], attempts
+        if list(got) != right or attempts != tries:
+            return f"task {index} gave {got} after {attempts} attempts instead of {right} after {tries} ({task})"
+        return ""
+
+    def _behaviour(self, world: World, pace: float, mischief: Sequence[str]) -> Behaviour:
+        pick = world.random
+        seconds = world.some(pace / 5, pace * 2)
+        kind = pick.choice(mischief) if mischief else ""
+        if not kind or pick.random() > SHARE[kind]:
+            return Behaviour(seconds)
+        if kind == "raises":
+            often = pick.randint(0, self.options.retries)
+            return Behaviour(seconds, raises=often or ALWAYS)
+        if kind == "crashes":
+            return Behaviour(seconds, crashes=pick.choice((1, 1, 2, ALWAYS)))
+        if kind == "unfit":
+            some = frozenset(host for host in self.hosts if pick.random() < 0.6)
+            return Behaviour(seconds, unfit=some)
+        return Behaviour(seconds, slow=self.timeout > 0)
