@@ -345,8 +345,26 @@ def test_map_pulls_only_a_window_ahead():
     assert len(pulled) < 100_000
 
 
-def test_get_on_an_endless_map_times_out():
-    m = raisin.Map(square, itertools.count()).start()
+@pytest.mark.parametrize(
+    "endless", [itertools.count(), itertools.cycle([1, 2]), itertools.repeat(3)], ids=lambda each: type(each).__name__
+)
+def test_get_on_an_endless_map_raises(endless):
+    m = raisin.Map(square, endless)
+    with pytest.raises(raisin.UsageError, match="have no end; iterate"):
+        m.get()
+    assert m.state == "new"
+    assert len(list(itertools.islice(m, 100))) == 100
+    assert m.cancel() is True
+    assert m.cancelled()
+
+
+def test_get_on_a_map_of_what_only_looks_endless():
+    assert raisin.Map(pow, itertools.repeat(3, 2), itertools.count()).get() == [1, 3]
+    assert raisin.Map(pow, itertools.count(), [2, 2]).get() == [0, 1]
+
+
+def test_get_on_an_endless_generator_times_out():
+    m = raisin.Map(square, (n for n in itertools.count())).start()
     with pytest.raises(raisin.TimeoutError):
         m.get(timeout=0.3)
     assert m.cancel() is True

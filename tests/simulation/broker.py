@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from raisin_broker.machine import (
     Arrived,
@@ -19,12 +20,14 @@ from raisin_broker.outbox import Command, Commit, FunctionOf, PageOf, Payload, R
 from raisin_broker.records import ResultAdded
 from raisin_broker.state import Instant, Member
 from raisin_broker.store.base import Store, StoreError
-from raisin_core.messages import Draining, Goodbye, Hello, Ruling
+from raisin_core.messages import Draining, Goodbye, Hello, Message, Ruling
 from tests.simulation.host import Host
 from tests.simulation.ledger import Ledger, Wrong, ruling_of
 from tests.simulation.network import Wire
-from tests.simulation.world import Crash, World
+from tests.simulation.world import World
 from tests.support import wire
+
+SILENCE: Final = 15.0
 
 Judge = Callable[[ResultAdded, Ruling], None]
 
@@ -40,7 +43,8 @@ class BrokerHost(Host):
         super().__init__(world, "broker")
         self.routes: dict[bytes, Wire] = {}
         self.ledger = Ledger(store)
-        self.heard: dict[str, float] = {}
+        self._heard: dict[str, float] = {}
+        self._left: set[str] = set()
         self._revive, self._members, self._judge = revive, dict(members), judge
         self._inbox: list[tuple[bytes, str, list[bytes]]] = []
         self._stopping = False
@@ -82,16 +86,23 @@ class BrokerHost(Host):
         inbox, self._inbox = self._inbox, []
         for route, key, frames in inbox:
             message, payload = wire.opened(frames)
-            gone = isinstance(message, (Goodbye, Draining))
-            if not gone or isinstance(message, Hello):
-                self.heard[key] = self.world.now
-            else:
-                self.heard[key] = -1e9
+            self._listen(key, message)
             self._handle(Arrived(route, key, message, payload))
         self._handle(TurnEnded())
 
     def next_deadline(self) -> float | None:
         return self.machine.next_deadline()
+
+    def silent(self, key: str) -> bool:
+        """Whether it may believe that this peer is gone."""
+        return key in self._left or self.world.now - self._heard.get(key, -SILENCE) >= SILENCE
+
+    def _listen(self, key: str, message: Message) -> None:
+        self._heard[key] = self.world.now
+        if isinstance(message, Hello):
+            self._left.discard(key)
+        elif isinstance(message, (Draining, Goodbye)):
+            self._left.add(key)
 
     def _now(self) -> Instant:
         return Instant(self.clock, self.world.wall)
@@ -131,7 +142,9 @@ class BrokerHost(Host):
         self.ledger.spoken(command.message)
         payload = self._payload(command.payload)
         if payload is None:
-            raise Wrong(f"a payload is missing from the store: {command.payload}", getattr(command.message, "job", None))
+            raise Wrong(
+                f"a payload is missing from the store: {command.payload}", getattr(command.message, "job", None)
+            )
         frames = wire.frames(command.message, payload)
         route = self.routes.get(command.route)
         self.world.messages += 1
@@ -150,6 +163,3 @@ class BrokerHost(Host):
                 return store.result(payload.job, payload.arrival)
             case FunctionOf():
                 return store.function(payload.digest)
-
-
-__all__ = ["BrokerHost", "Crash"]

@@ -70,9 +70,11 @@ class Host:
         self.world.after(delay, now_or_awake)
 
     def _on_due(self, due: float) -> None:
-        if due != self._due or not self.alive:
+        if due != self._due:
             return
         self._due = NEVER
+        if not self.alive:
+            return
         if self.world.now < self.asleep_until:
             self.poke()
             return

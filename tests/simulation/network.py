@@ -125,6 +125,13 @@ class Link:
         self.wire = None
         self.connect(self.world.some(0.01, 0.5))
 
+    def shut(self) -> None:
+        """The peer's process has ended."""
+        self._attempt += 1
+        if self.wire is not None:
+            self.wire.close()
+        self.wire = None
+
     def lost(self, lost: Wire) -> None:
         """This connection has ended."""
         if self.wire is lost and self.peer.alive:

@@ -28,6 +28,10 @@ class Behaviour(NamedTuple):
     unfit: frozenset[str] = frozenset()
     slow: bool = False
 
+    @property
+    def harmless(self) -> bool:
+        return not (self.raises or self.crashes or self.unfit or self.slow)
+
 
 class JobPlan:
     """One job: what is submitted, and what must come out."""

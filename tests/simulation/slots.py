@@ -57,7 +57,7 @@ class FakeSlot:
     def accident(self) -> bool:
         """It dies while it runs a task that is not to blame; False if there is none that may be."""
         run, plan, at = self._run, self._plan, self._at
-        if run is None or plan is None or plan.accidents[at] or plan.tasks[at]._replace(seconds=0.0) != (0.0, 0, 0, frozenset(), False):
+        if run is None or plan is None or at >= run.stop or plan.accidents[at] or not plan.tasks[at].harmless:
             return False
         plan.accidents[at] += 1
         self._die("crash")

@@ -50,8 +50,7 @@ class WorkerHost(Host):
         super().die()
         for slot in self.slots.values():
             slot.kill()
-        if self.link.wire is not None:
-            self.link.wire.close()
+        self.link.shut()
 
     def drain(self) -> None:
         """A signal asks it to end."""
@@ -79,8 +78,6 @@ class WorkerHost(Host):
             if not isinstance(event, tuple):
                 self._handle(event)
             elif self.slots.get(event[0].number) is event[0]:
-                if isinstance(event[1], c.SlotTrimmed):
-                    raise AssertionError("slots do not say that by themselves")
                 self._handle(event[1])
             if not self.alive:
                 return

@@ -9,12 +9,15 @@ import hashlib
 import heapq
 import random
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from raisin_core.messages import Message
+import msgspec
 
-LAST_LINES = 60
-EPOCH = 1.7e9
+from raisin_core.messages import Beat, BeatBack, HeldLease, LeaseId, Message
+
+LAST_LINES: Final = 60
+EPOCH: Final = 1.7e9
+DULL: Final = (Beat, BeatBack)
 
 
 class Crash(Exception):
@@ -32,8 +35,8 @@ class Entry(NamedTuple):
         return f"{self.now:9.3f} {self.who:<12} {_short(self.what)}"
 
     def concerns(self, job: bytes) -> bool:
-        """Whether it is about this job, or about nobody's job."""
-        return isinstance(self.what, str) or getattr(self.what, "job", job) == job
+        """Whether it is about this job, or about nobody's job; heartbeats are not worth a line."""
+        return isinstance(self.what, str) or (getattr(self.what, "job", job) == job and not isinstance(self.what, DULL))
 
 
 class World:
@@ -94,7 +97,7 @@ class World:
 
     def last_lines(self, job: bytes | None) -> str:
         """The end of the trace, as far as it concerns a job."""
-        lines = [str(entry) for entry in self.trace if job is None or entry.concerns(job)]
+        lines = [str(entry) for entry in self.trace if (entry.concerns(job) if job else not isinstance(entry.what, DULL))]
         return "\n".join(lines[-LAST_LINES:])
 
 
@@ -102,9 +105,17 @@ def _short(what: Any) -> str:
     """A message with its ids cut to what tells them apart."""
     if isinstance(what, str):
         return what
-    fields = [f"{name}={_value(getattr(what, name))}" for name in what.__struct_fields__]
+    fields = [f"{f.name}={_value(getattr(what, f.name))}" for f in msgspec.structs.fields(what) if getattr(what, f.name) != f.default]
     return f"{type(what).__name__} {' '.join(fields)}"
 
 
 def _value(value: Any) -> str:
-    return value[:3].hex() if isinstance(value, bytes) else str(value)
+    if isinstance(value, bytes):
+        return value[:3].hex()
+    if isinstance(value, LeaseId):
+        return f"{value.run}.{value.number}"
+    if isinstance(value, HeldLease):
+        return f"{_value(value.lease)}:{value.start}-{value.stop}"
+    if isinstance(value, list):
+        return "[" + " ".join(_value(each) for each in value) + "]"
+    return str(value)

@@ -9,7 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from raisin_core import __version__, home, link, stdin_life
+from raisin_core import __version__, home, stdin_life
+from raisin_core.addresses import endpoints
 from raisin_core.errors import RaisinError
 from raisin_core.identity.keys import check_key
 
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parse = parser()
     options = parse.parse_args(argv)
     try:
-        link.endpoints(options.broker)
+        endpoints(options.broker)
         broker_key = check_key(options.broker_key)
         python = _interpreter(options.python)
     except ValueError as error:

@@ -10,8 +10,9 @@ from raisin_core.client.bar import Bar
 from raisin_core.client.handles import Handle
 from raisin_core.client.iterator import MapIterator
 from raisin_core.client.launch import Plan
-from raisin_core.client.pager import check_iterables
+from raisin_core.client.pager import check_iterables, is_endless
 from raisin_core.client.runs import Running
+from raisin_core.errors import UsageError
 from raisin_core.messages import Progress
 
 
@@ -52,6 +53,13 @@ class Map(Handle):
         assert target is not None
         self._tuples = _star or len(iterables) > 1
         super().__init__(Plan("map", target, parsed, self._tuples, iterables))
+
+    def get(self, timeout: float | None = None) -> Any:
+        if timeout is None and self._plan is not None and is_endless(self._plan.iterables):
+            raise UsageError("Map.get: the elements have no end; iterate over the handle, or use get_all()")
+        return super().get(timeout)
+
+    get.__doc__ = Handle.get.__doc__
 
     def _arguments(self, index: int) -> tuple[Any, ...]:
         element = self._started().argument(index)

@@ -5,6 +5,7 @@ Rules of this file: it pulls in the thread that calls it; it never pulls more th
 
 from __future__ import annotations
 
+import itertools
 import operator
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -84,6 +85,17 @@ def known_length(iterables: Sequence[Iterable[Any]]) -> int | None:
         except TypeError:
             return None
     return min(lengths, default=None)
+
+
+def is_endless(iterables: Sequence[Iterable[Any]]) -> bool:
+    """Whether the elements are known to have no end (a generator does not tell)."""
+    return bool(iterables) and all(_never_ends(each) for each in iterables)
+
+
+def _never_ends(iterable: Iterable[Any]) -> bool:
+    if isinstance(iterable, itertools.repeat):
+        return operator.length_hint(iterable, -1) < 0
+    return isinstance(iterable, (itertools.count, itertools.cycle))
 
 
 def check_iterables(verb: str, iterables: Sequence[Any]) -> None:

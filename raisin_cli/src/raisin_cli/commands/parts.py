@@ -1,0 +1,22 @@
+"""Parts that may not be on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+
+@contextmanager
+def needed(distribution: str) -> Iterator[None]:
+    """Imports inside may fail: then one line says what to install."""
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        package = distribution.replace("-", "_")
+        if (missing.name or "").split(".")[0] == package:
+            problem = f"{distribution} is not installed"
+        else:
+            problem = f"{distribution} lacks the module {missing.name!r}"
+        raise click.ClickException(f"{problem}. Install it: pip install {distribution}") from None

@@ -1,0 +1,61 @@
+"""The command `raisin`.
+
+Rules of this file: it starts fast: what a command needs is imported in the command's body. A user's mistake gives one
+line, never a traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from raisin_cli.commands.broker import broker
+from raisin_cli.commands.demo import demo
+from raisin_cli.commands.worker import worker
+from raisin_core import __version__
+from raisin_core.errors import RaisinError
+
+EPILOG = """\b
+Example:
+  raisin demo
+\b
+Completion in the shell, for bash (zsh and fish: put their name in place of bash):
+  eval "$(_RAISIN_COMPLETE=bash_source raisin)"
+"""
+INTERRUPTED = 130
+
+
+@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="raisin %(version)s")
+def cli() -> None:
+    """A group's laptops as one computer."""
+
+
+cli.add_command(demo)
+cli.add_command(broker)
+cli.add_command(worker)
+
+
+def main() -> int:
+    """Run the command line; gives the exit code: 0, 1 (it failed), 2 (wrong usage) or 130 (Ctrl-C)."""
+    try:
+        return int(cli.main(prog_name="raisin", standalone_mode=False) or 0)
+    except click.UsageError as error:
+        error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        return _say(error.format_message(), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except (RaisinError, OSError) as error:
+        return _say(str(error), 1)
+
+
+def _say(problem: str, code: int) -> int:
+    click.echo(f"raisin: {problem}", err=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

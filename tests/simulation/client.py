@@ -1,0 +1,121 @@
+"""The client's shell in the simulation: carries out the machine's commands as `raisin_core.client.session` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from raisin_core.client import commands as c
+from raisin_core.client.machine import Client, Me
+from tests.simulation.blobs import Bulk
+from tests.simulation.host import Host
+from tests.simulation.ledger import Wrong
+from tests.simulation.network import Link, Listening
+from tests.simulation.submission import Submission
+from tests.simulation.world import World
+from tests.support import wire
+
+
+class ClientHost(Host):
+    """A machine where programs run; when its process is killed, another one attaches to the jobs that are left."""
+
+    def __init__(self, world: World, name: str, broker: Callable[[], Listening], jobs: list[Submission]) -> None:
+        super().__init__(world, name)
+        self._broker = broker
+        self._jobs = {job.plan.id: job for job in jobs}
+        self.started: set[bytes] = set()
+        self.boot()
+        for job in jobs:
+            world.after(world.some(0.01, 20.0), lambda job=job: self._start(job))  # type: ignore[misc]
+
+    def boot(self) -> None:
+        """A new instance."""
+        self.alive, self.asleep_until = True, 0.0
+        self.machine = Client(Me(self.world.bytes16(), self.name, 1))
+        self._inbox: list[c.Event] = []
+        self.bulk = Bulk(self)
+        self.link = Link(self.world, self, self._broker, self.name)
+        for key in self._jobs:
+            if key in self.started and not self._jobs[key].over:
+                self._jobs[key].resume(self._poster())
+        self.poke()
+
+    def restart(self) -> None:
+        """Come back, if it is gone."""
+        if not self.alive:
+            self.world.note(self.name, "restarts")
+            self.boot()
+
+    def die(self) -> None:
+        super().die()
+        self.link.shut()
+
+    def forget(self) -> None:
+        """All handles are dropped."""
+        for key in self.started:
+            self.post(c.ForgetJob(key))
+
+    def post(self, *events: c.Event) -> None:
+        """Hand events to the machine."""
+        if self.alive:
+            self._inbox += events
+            self.poke(0.0001)
+
+    def connected(self) -> None:
+        self.post(c.Connected())
+        self.bulk.restart()
+
+    def disconnected(self) -> None:
+        self.post(c.Disconnected())
+
+    def receive(self, frames: list[bytes]) -> None:
+        self.post(c.Received(*wire.opened(frames)))
+
+    def turn(self) -> None:
+        inbox, self._inbox = self._inbox, []
+        for event in inbox:
+            self._handle(event)
+        self._handle(c.Tick())
+
+    def next_deadline(self) -> float | None:
+        return self.machine.next_deadline()
+
+    def _start(self, job: Submission) -> None:
+        if self.alive:
+            self.started.add(job.plan.id)
+            job.start(self._poster())
+        else:
+            self.world.after(1.0, lambda: self._start(job))
+
+    def _poster(self) -> Callable[..., None]:
+        """`post`, as long as this process lives."""
+        machine = self.machine
+        return lambda *events: self.post(*events) if self.machine is machine else None
+
+    def _handle(self, event: c.Event) -> None:
+        commands = self.machine.handle(event, self.clock)
+        self.machine.check()
+        for command in commands:
+            self.may_crash()
+            self._carry_out(command)
+
+    def _carry_out(self, command: c.Command) -> None:
+        match command:
+            case c.Say():
+                self.link.send(command.message, command.payload)
+            case c.Deliver():
+                self._jobs[command.message.job].on_result(command.message, command.payload)
+            case c.Accepted():
+                self._jobs[command.job].on_accepted(command)
+            case c.Stands():
+                self._jobs[command.progress.job].on_progress(command.progress)
+            case c.Failed():
+                if not command.job:
+                    raise Wrong(f"refused: {command}")
+                self._jobs[command.job].on_failed(command)
+            case c.SendBlob():
+                self.bulk.send(command.digest, lambda: self.post(c.BlobThere(command.digest)))
+            case c.Reconnect():
+                self.world.note(self.name, "hears nothing: connects anew")
+                self.link.reset()
+            case _:
+                pass  # descriptions, greetings: nobody here is interested

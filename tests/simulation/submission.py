@@ -1,0 +1,194 @@
+"""A program that uses the client: it feeds a job page by page, reads what comes, may cancel, and checks every result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from raisin_core import messages as m
+from raisin_core.client import commands as c
+from tests.simulation.ledger import Wrong
+from tests.simulation.plan import JobPlan
+from tests.simulation.world import World
+
+PAGES_AHEAD = 4
+
+
+class Post(Protocol):
+    """Hands events to the machine of the process that the program runs in."""
+
+    def __call__(self, *events: c.Event) -> None: ...
+
+
+class Reader:
+    """What one reader was given. In order, `next` is the first task that it waits for; by arrival, it counts pages."""
+
+    def __init__(self, number: int, order: m.Order, window: int) -> None:
+        self.number, self.order, self.window = number, order, window
+        self.next = 0
+        self.got: set[int] = set()
+        self.pages = 0
+
+    def asked(self, job: bytes) -> c.Read:
+        """From where to where to read now."""
+        after = self.next if self.order == "window" else 0
+        return c.Read(job, self.number, self.order, after, self.next + self.window)
+
+    def complete(self, progress: m.Progress) -> bool:
+        """Whether nothing more will come."""
+        if self.order == "arrival":
+            return self.pages >= progress.arrivals
+        return progress.state != "done" or self.next >= progress.total
+
+
+class Submission:
+    """One job as its program sees it."""
+
+    def __init__(self, world: World, plan: JobPlan) -> None:
+        pick = world.random
+        self.world, self.plan = world, plan
+        self.progress: m.Progress | None = None
+        self.acknowledged = self.orphan = self.unknown = self.cancelled = False
+        self._numbers = 0
+        self._gap = world.some(0.001, 1.0)
+        self._close_after = world.some(0.01, 30.0) if world.chance(0.4) else 0.0
+        self._cancel_after = world.some(0.05, 60.0) if world.chance(0.2) else None
+        self._pause = world.some(0.001, 2.0)
+        self._orders: list[m.Order] = pick.choice(([], ["arrival"], ["window"], ["arrival", "window"], ["window"] * 2))
+        self._take_up(lambda *_: None)
+
+    def _take_up(self, post: Post) -> None:
+        self._post = post
+        self._added = self._stored = 0
+        self._fed = False
+        self.readers: list[Reader] = []
+
+    def start(self, post: Post) -> None:
+        """Submit the job."""
+        self._take_up(post)
+        post(c.Submit(*self.plan.opening()))
+        self._read()
+        self._later(self._gap, self._feed)
+        if self._cancel_after is not None:
+            self._later(self._cancel_after, self.cancel)
+
+    def resume(self, post: Post) -> None:
+        """Another process takes the job up; if it was not closed, nobody can do that now."""
+        self._take_up(post)
+        self.orphan = True
+        post(c.AttachTo(self.plan.id))
+        self._read()
+        self._later(self.world.some(1.0, 30.0), self._give_up)
+
+    def cancel(self) -> None:
+        """Stop it for good."""
+        if not self.over:
+            self.cancelled = True
+            self._post(c.CancelJob(self.plan.id))
+
+    @property
+    def over(self) -> bool:
+        """Whether the program has all that it will get."""
+        if self.unknown:
+            return True
+        told = self.progress is not None and self.progress.state in m.ENDED
+        return told and self.progress is not None and all(reader.complete(self.progress) for reader in self.readers)
+
+    def check(self) -> None:
+        """What must hold once it is over. Raises Wrong."""
+        if self.unknown or self.progress is None:
+            return
+        state, total = self.progress.state, self.plan.total
+        if state == "cancelled" and not self.cancelled:
+            raise Wrong("cancelled by nobody", self.plan.id)
+        if state == "late" and not self.plan.options.deadline:
+            raise Wrong("late without a deadline", self.plan.id)
+        for reader in self.readers if state == "done" else ():
+            if reader.got != set(range(total)):
+                raise Wrong(f"reader {reader.number} misses {sorted(set(range(total)) - reader.got)}", self.plan.id)
+
+    # -- feeding and reading -------------------------------------------------------------------------------------
+
+    def _feed(self) -> None:
+        if self.progress is not None and self.progress.state in m.ENDED:
+            return
+        if self._added == len(self.plan.pages):
+            if not self._fed:
+                self._fed = True
+                self._later(self._close_after, lambda: self._post(c.CloseJob(self.plan.id, self.plan.total)))
+        elif self._added - self._stored < PAGES_AHEAD:
+            self._post(c.AddPage(*self.plan.page(self._added)))
+            self._added += 1
+            self._later(self._gap, self._feed)
+
+    def _read(self) -> None:
+        for order in self._orders:
+            self._numbers += 1
+            reader = Reader(self._numbers, order, self.world.random.choice((1, 2, 5, 1000)))
+            self.readers.append(reader)
+            self._post(reader.asked(self.plan.id))
+
+    def _give_up(self) -> None:
+        if self.progress is None or self.progress.total < 0:
+            self.cancel()
+
+    def _later(self, delay: float, call: Callable[[], None]) -> None:
+        """Unless another process has taken over by then."""
+        post = self._post
+        self.world.after(delay, lambda: call() if self._post is post else None)
+
+    # -- news ----------------------------------------------------------------------------------------------------
+
+    def on_result(self, message: m.Result, payload: bytes) -> None:
+        reader = next((each for each in self.readers if each.number == message.reader), None)
+        if reader is None:
+            raise Wrong(f"a result for reader {message.reader}, who is not there", self.plan.id)
+        attempts = dict(message.retried)
+        for index, got in self._opened(message, payload):
+            if index in reader.got:
+                raise Wrong(f"task {index} came twice to reader {reader.number}", self.plan.id)
+            reader.got.add(index)
+            if complaint := self.plan.complaint(index, got, attempts.get(index, 1)):
+                raise Wrong(complaint, self.plan.id)
+        reader.pages += 1
+        before = reader.next
+        if reader.order == "arrival":
+            reader.next = reader.pages
+        while reader.order == "window" and reader.next in reader.got:
+            reader.next += 1
+        if reader.next != before:
+            self._later(self._pause, lambda: self._post(reader.asked(self.plan.id)))
+
+    def _opened(self, message: m.Result, payload: bytes) -> list[tuple[int, list[object]]]:
+        if message.ruling:
+            ruling = msgspec.msgpack.decode(payload, type=m.Ruling)
+            return [(message.start, [ruling.kind, len(ruling.trials)])]
+        first, items = msgspec.msgpack.decode(payload)
+        if (first, first + len(items)) != (message.start, message.stop):
+            raise Wrong("another page's payload", self.plan.id)
+        ranges = message.won or [(message.start, message.stop)]
+        return [(index, items[index - first]) for start, stop in ranges for index in range(start, stop)]
+
+    def on_progress(self, progress: m.Progress) -> None:
+        old = self.progress
+        if (
+            old is not None
+            and old.state in m.ENDED
+            and (old.state, old.arrivals) != (progress.state, progress.arrivals)
+        ):
+            raise Wrong(f"{progress} after {old}", self.plan.id)
+        self.progress = progress
+
+    def on_accepted(self, news: c.Accepted) -> None:
+        self.acknowledged = True
+        if not self.orphan:
+            was, self._stored = self._stored, news.pages
+            if was != self._stored:
+                self._later(self._gap, self._feed)
+
+    def on_failed(self, news: c.Failed) -> None:
+        if news.code != "unknown job" or self.acknowledged or not self.orphan:
+            raise Wrong(f"{news} although acknowledged: {self.acknowledged}", self.plan.id)
+        self.unknown = True
