@@ -67,12 +67,13 @@ class JobPlan:
         function = digests.content(payload)
         return Open(self.id, "map", "simulated", function, self.options, blobs=self.blobs("f")), payload
 
-    def page(self, number: int) -> tuple[Page, bytes]:
-        """One page of arguments."""
+    def page(self, number: int, says_last: bool) -> tuple[Page, bytes]:
+        """One page of arguments; the last may say that it is."""
         first = sum(len(page) for page in self.pages[:number])
         blobs = self.blobs(f"p{number}") if number % 3 == 0 else []
         payload = msgspec.msgpack.encode((first, self.pages[number]))
-        return Page(self.id, number, first, len(self.pages[number]), blobs), payload
+        last = says_last and number + 1 == len(self.pages)
+        return Page(self.id, number, first, len(self.pages[number]), blobs, last), payload
 
     def blobs(self, name: str) -> list[bytes]:
         """The blobs that something of this job needs."""
@@ -104,7 +105,7 @@ class JobPlan:
         elif task.raises == ALWAYS:
             right, tries = ["raised", index], retries + 1
         elif task.unfit and (task.unfit >= set(self.hosts) or got[0] == "unfit"):
-            right, tries = ["unfit", attempts], attempts  # the ledger knows whether that had to be
+            right, tries = ["unfit", attempts], attempts  # whether that had to be is seen when it is recorded
         else:
             right, tries = ["ok", [index, 2 * self.arguments[index] + 1]], attempts
         if list(got) != right or attempts != tries:

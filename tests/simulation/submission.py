@@ -53,6 +53,7 @@ class Submission:
         self.acknowledged = self.orphan = self.unknown = self.cancelled = False
         self._numbers = 0
         self._gap = world.some(0.001, 1.0)
+        self._says_last = world.chance(0.5)
         self._close_after = world.some(0.01, 30.0) if world.chance(0.4) else 0.0
         self._cancel_after = world.some(0.05, 60.0) if world.chance(0.2) else None
         self._pause = world.some(0.001, 2.0)
@@ -115,11 +116,11 @@ class Submission:
         if self.progress is not None and self.progress.state in m.ENDED:
             return
         if self._added == len(self.plan.pages):
-            if not self._fed:
+            if not self._fed and not self._says_last:
                 self._fed = True
                 self._later(self._close_after, lambda: self._post(c.CloseJob(self.plan.id, self.plan.total)))
         elif self._added - self._stored < PAGES_AHEAD:
-            self._post(c.AddPage(*self.plan.page(self._added)))
+            self._post(c.AddPage(*self.plan.page(self._added, self._says_last)))
             self._added += 1
             self._later(self._gap, self._feed)
 

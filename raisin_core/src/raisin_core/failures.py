@@ -1,9 +1,8 @@
 """A task's exception on its way to whoever waits for it.
 
-An exception is rebuilt on trial where it was raised; if that does not give the same type, or takes too many bytes, its
-name,
-text and traceback travel instead and become `TaskFailed`. Causes are kept; the remote traceback comes last in the
-chain.
+An exception is rebuilt on trial where it was raised; if that does not give the same type, or takes too many bytes,
+its name, text and traceback travel instead and become `TaskFailed`. Causes are kept; the remote traceback comes last
+in the chain.
 
 Rules of this file: the standard library and cloudpickle only.
 """

@@ -1,10 +1,9 @@
 """Every message of the protocol, with who says it to whom; the table of docs/protocol.md is made from this file.
 
 Rules of this file: types and their meaning, no behaviour. A header is a msgpack array `[tag, fields...]`; fields are
-only
-ever appended, with defaults. Payloads travel in a frame of their own and are opaque to everybody but their two ends.
-Ids are 16 random bytes made by whoever owns the thing; digests are 32 bytes of SHA-256; times are seconds.
-A lease is named by `(run, number)`: the broker's run that gave it out, and a counter within that run.
+only ever appended, with defaults. Payloads travel in a frame of their own and are opaque to everybody but their two
+ends. Ids are 16 random bytes made by whoever owns the thing; digests are 32 bytes of SHA-256; times are seconds. A
+lease is named by `(run, number)`: the broker's run that gave it out, and a counter within that run.
 """
 
 from __future__ import annotations
@@ -374,8 +373,7 @@ class Trimmed(Message, frozen=True):
 
 class Results(Message, frozen=True):
     """The results of tasks `[start, stop)`: the next piece of a lease. `failed` raised; `unfit` could not run on this
-    host
-    (with the reason); the rest succeeded. `seconds` is the time it took. Sent again until there is a verdict."""
+    host (with the reason); the rest succeeded. `seconds` is the time it took. Sent again until there is a verdict."""
 
     way = "worker>broker"
     payload = "the results, encoded together"

@@ -1,10 +1,9 @@
 """The page codec: consecutive tasks' arguments, or results, encoded together.
 
 A page is a pickled list of segments. A run of plain atoms is one segment and costs a fraction of a microsecond per
-task;
-any other value is a segment of its own, so that one that cannot be rebuilt harms no other task; a value above `BLOB`
-bytes
-is left out, travels as a blob, and its digest stands in its place. A page that is large as a whole becomes a blob, too.
+task; any other value is a segment of its own, so that one that cannot be rebuilt harms no other task; a value above
+`BLOB` bytes is left out, travels as a blob, and its digest stands in its place. A page that is large as a whole
+becomes a blob, too.
 
 Rules of this file: the standard library and cloudpickle only; no I/O: whoever calls `load` says where blobs are.
 """

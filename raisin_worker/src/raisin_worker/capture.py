@@ -1,8 +1,7 @@
 """What tasks print: kept per task for its record, and told line by line to whoever started the job.
 
 Text belongs to the task that runs when it is written. Of one task, `KEPT` bytes are kept; per second, `LINES` lines
-are told
-and the rest is counted. What is written to the file descriptors themselves goes to the agent's pipe instead.
+are told and the rest is counted. What is written to the file descriptors themselves goes to the agent's pipe instead.
 
 Rules of this file: the standard library only; it runs inside the task process, in any interpreter, in any thread.
 """

@@ -1,14 +1,13 @@
 """The language between the agent and a task process: frames on a socket, and three words in shared memory.
 
 A frame is a fixed header (kind, two numbers, length) and a body. To the process, bodies are pickled tuples; from the
-process,
-they are opaque bytes of bounded length, and what the agent must read of them is JSON: the agent never unpickles.
+process, they are opaque bytes of bounded length, and what the agent must read of them is JSON: the agent never
+unpickles.
 
-The words are 64-bit numbers: `CURRENT`, the index being run (start - 1 before the process has taken up a range, `IDLE`
-after
-it has ended); `STOP`, where the range ends, which the agent may lower at any time; `SINCE`, when the current task began
-(nanoseconds, monotonic; 0 while none runs). A task runs only if `STOP` is above its index after `CURRENT` was set to
-it.
+The words are 64-bit numbers: `CURRENT`, the index being run (start - 1 before the process has taken up a range,
+`IDLE` after it has ended); `STOP`, where the range ends, which the agent may lower at any time; `SINCE`, when the
+current task began (nanoseconds, monotonic; 0 while none runs). A task runs only if `STOP` is above its index after
+`CURRENT` was set to it.
 
 Rules of this file: the standard library only; it runs on both sides, in any interpreter.
 """

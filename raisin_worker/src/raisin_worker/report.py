@@ -2,8 +2,7 @@
 
 The loop appends to lists and nothing else. Whoever sends takes a prefix of them (each step is one operation of the
 interpreter, so that the loop needs no lock) and holds `lock` meanwhile. What a trim has cut off is never sent, unless
-it
-was sent before.
+it was sent before.
 
 Rules of this file: the standard library only; it runs inside the task process, in any interpreter.
 """

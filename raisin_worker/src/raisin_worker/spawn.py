@@ -1,8 +1,7 @@
 """Starts a task process: its own session, a socket, a lifeline, shared words, and a pipe for what it writes.
 
 The lifeline is a pipe on which nothing is ever said: when its writing end closes because the agent is gone, the task
-process
-and all that it started end. On Windows all of this goes over loopback TCP with a token (not run here).
+process and all that it started end. On Windows all of this goes over loopback TCP with a token (not run here).
 
 Rules of this file: the agent's side only.
 """

@@ -1,8 +1,7 @@
 """What the broker asks of a store.
 
 Rules: `commit` is atomic and, when it returns, survives the death of the process. Payloads of a batch that is not
-committed
-yet can be read from the moment it is given to `stage`.
+committed yet can be read from the moment it is given to `stage`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Which cluster this interpreter works with: the one it connected to, or the embedded one; and its end.
 
 One connection per cluster and process. A forked child forgets its parent's connections and makes its own. When the
-interpreter
-ends, what was started on the embedded cluster is waited for (unless Ctrl-C ended it), and everything closes in order.
+interpreter ends, what was started on the embedded cluster is waited for (unless Ctrl-C ended it), and everything
+closes in order.
 """
 
 from __future__ import annotations
@@ -97,9 +97,8 @@ def connect(address: str, *, broker_key: str, key_file: str | os.PathLike[str] |
     """Use the cluster of the broker at `address` ("host:port") from now on; also as `with raisin.connect(...):`.
 
     `broker_key` stands in the line that the broker prints when it starts. `key_file` holds this machine's own key; it
-    is
-    made if it does not exist. If the broker does not know it yet, the lines to add to its roster are printed, and this
-    waits until they are there.
+    is made if it does not exist. If the broker does not know it yet, the lines to add to its roster are printed, and
+    this waits until they are there.
 
     Raises BrokerUnreachable (nobody answers within 5 s), WrongBrokerKey, VersionMismatch, ValueError (not an address or
     not a key), OSError (the key file).

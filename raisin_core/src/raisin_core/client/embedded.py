@@ -1,8 +1,8 @@
 """The embedded cluster: broker and worker of one user on one machine, shared by all that user's interpreters.
 
 Whoever comes first starts it, in a session of its own (terminal signals do not reach it); `keeper` keeps it while
-anybody uses
-it. Keys and roster are made once; only this user's programs can connect (CURVE and the gate, and a private directory).
+anybody uses it. Keys and roster are made once; only this user's programs can connect (CURVE and the gate, and a
+private directory).
 """
 
 from __future__ import annotations

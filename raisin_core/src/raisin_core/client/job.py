@@ -1,8 +1,7 @@
 """A job at a broker, as its handle sees it: submitted page by page, watched, read.
 
-News come in the I/O thread; whoever waits does so on `condition`. Results that a reader was given wait undecoded until
-they are
-wanted, and no more of them are asked for than the reader's credit allows.
+News come in the I/O thread; whoever waits does so on `condition`. Results that a reader was given wait undecoded
+until they are wanted, and no more of them are asked for than the reader's credit allows.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The client as a machine: what the program wants and what the broker says come in, commands go out.
 
-Whatever was not acknowledged is sent again, byte for byte, when a new session begins; readers go on where they were.
+Whatever was not acknowledged is sent again, byte for byte, when a new session begins; readers go on where they were,
+and jobs are watched as before. A connection on which nobody answers is thrown away.
 Pages are sent as far as the broker's credit goes, a page with blobs only when these are with the broker.
 
 Rules of this file: pure. The session carries out commands in their order.
@@ -14,43 +15,14 @@ from typing import Final
 import msgspec
 
 from raisin_core import messages as m
-from raisin_core.client.commands import (
-    Accepted,
-    AddPage,
-    AttachTo,
-    BlobThere,
-    CancelJob,
-    CloseJob,
-    Command,
-    Connected,
-    Deliver,
-    DeliverArguments,
-    Describes,
-    Disconnected,
-    Event,
-    Exit,
-    Failed,
-    FetchArguments,
-    ForgetJob,
-    Greeted,
-    Leave,
-    Printed,
-    Read,
-    Received,
-    Reconnect,
-    Say,
-    SendBlob,
-    Stands,
-    StopReading,
-    Submit,
-    Tick,
-)
+from raisin_core.client import commands as c
 from raisin_core.messages import Message
 from raisin_core.ranges import Ranges
 
 GAP_SECONDS: Final = 2.0
 LOOK_SECONDS: Final = 1.0
 HELLO_SECONDS: Final = 1.0
+SILENCE_SECONDS: Final = 15.0
 FIRST_CREDIT: Final = 16
 
 
@@ -75,11 +47,13 @@ class Reader(msgspec.Struct):
 
 
 class Job(msgspec.Struct):
-    """A job on its way to the broker. `pages` are those that are not acknowledged, from number `stored` on."""
+    """A job on its way to the broker, which was `told` of it in this session. `pages` are those that are not
+    acknowledged, from number `stored` on."""
 
-    open: Submit | None
+    open: c.Submit | None
     opened: bool = False
-    pages: deque[AddPage] = msgspec.field(default_factory=deque)
+    told: bool = False
+    pages: deque[c.AddPage] = msgspec.field(default_factory=deque)
     stored: int = 0
     sent: int = 0
     credit: int = FIRST_CREDIT
@@ -103,67 +77,71 @@ class Client:
     def __init__(self, me: Me) -> None:
         self.me = me
         self.jobs: dict[bytes, Job] = {}
-        self.out: list[Command] = []
+        self.out: list[c.Command] = []
         self.welcome: m.Welcome | None = None
+        self._connected = False
+        self._silence = SILENCE_SECONDS
         self._waits: dict[bytes, None] = {}
         self._there: set[bytes] = set()
         self._heard = self._said = self._looked = 0.0
         self._hello_at = -HELLO_SECONDS
 
-    def handle(self, event: Event, now: float) -> list[Command]:
+    def handle(self, event: c.Event, now: float) -> list[c.Command]:
         """Take one event at `now` (seconds, monotonic); the commands are to be carried out in their order."""
         match event:
-            case Received():
+            case c.Received():
                 self._heard = now
                 self._on_received(event.message, event.payload, now)
-            case Read():
+            case c.Read():
                 self._on_read(event)
-            case AddPage():
+            case c.AddPage():
                 self._on_add_page(event)
-            case Submit():
+            case c.Submit():
                 self._on_submit(event)
-            case CloseJob():
+            case c.CloseJob():
                 if (job := self.jobs.get(event.job)) is not None:
                     job.total = event.total
                     self._send_pages(job)
-            case ForgetJob():
+            case c.ForgetJob():
                 self._on_forget(event)
-            case StopReading():
+            case c.StopReading():
                 self._on_stop_reading(event)
-            case CancelJob():
+            case c.CancelJob():
                 self._on_cancel(event)
-            case FetchArguments():
+            case c.FetchArguments():
                 self._on_fetch(event)
-            case AttachTo():
-                self.jobs[event.job] = Job(None, opened=True, closed=True, attached=True)
+            case c.AttachTo():
+                self.jobs[event.job] = Job(None, opened=True, told=True, closed=True, attached=True)
                 self._say(m.Attach(event.job))
-            case BlobThere():
+            case c.BlobThere():
                 self._on_blob_there(event)
-            case Connected():
-                self._heard = now
+            case c.Connected():
+                self._connected, self._heard = True, now
                 self._hello(now)
-            case Disconnected():
-                self.welcome = None
-            case Leave():
+            case c.Disconnected():
+                self._connected, self.welcome = False, None
+            case c.Leave():
                 self._say(m.Goodbye())
-                self.out.append(Exit())
-            case Tick():
+                self.out.append(c.Exit())
+            case c.Tick():
                 pass
         self._on_time(now)
         commands, self.out = self.out, []
-        if any(isinstance(command, Say) for command in commands):
+        if any(isinstance(command, c.Say) for command in commands):
             self._said = now
         return commands
 
     def next_deadline(self) -> float | None:
         """When a Tick is needed at the latest."""
-        if self.welcome is None:
+        if not self._connected:
             return None
-        return min(self._looked + LOOK_SECONDS, self._said + self.welcome.beat, self._heard + self.welcome.silence)
+        beat = self._silence if self.welcome is None else self.welcome.beat
+        return min(self._looked + LOOK_SECONDS, self._said + beat, self._heard + self._silence)
 
     def settled(self) -> bool:
-        """Whether the broker has acknowledged all that was submitted."""
-        return all(job.opened and not job.pages and (job.total is None or job.closed) for job in self.jobs.values())
+        """Whether the broker has acknowledged all that was submitted; to an ended job nothing is added."""
+        jobs = (job for job in self.jobs.values() if not job.ended)
+        return all(job.opened and not job.pages and (job.total is None or job.closed) for job in jobs)
 
     def check(self) -> None:
         """Invariants. Raises AssertionError."""
@@ -173,54 +151,53 @@ class Client:
 
     # -- the program ---------------------------------------------------------------------------------------------
 
-    def _on_submit(self, event: Submit) -> None:
+    def _on_submit(self, event: c.Submit) -> None:
         job = self.jobs[event.message.job] = Job(event)
         self._want_blobs(event.message.blobs)
-        self._send_open(job)
+        self._send_open(event.message.job, job)
 
-    def _on_add_page(self, event: AddPage) -> None:
+    def _on_add_page(self, event: c.AddPage) -> None:
         if (job := self.jobs.get(event.message.job)) is not None:
             job.pages.append(event)
             if event.message.last:
                 job.total = event.message.first + event.message.count
             self._send_pages(job)
 
-    def _on_read(self, event: Read) -> None:
+    def _on_read(self, event: c.Read) -> None:
         if (job := self.jobs.get(event.job)) is None:
             return
         reader = job.readers.setdefault(event.reader, Reader(event.order, event.after, event.limit))
         reader.after, reader.limit = event.after, max(reader.limit, event.limit)
-        if self._open_sent(job):
+        if job.told:
             self._say(m.Follow(event.job, event.reader, event.order, event.after, reader.limit))
 
-    def _on_stop_reading(self, event: StopReading) -> None:
+    def _on_stop_reading(self, event: c.StopReading) -> None:
         job = self.jobs.get(event.job)
         if job is not None and job.readers.pop(event.reader, None) is not None:
             self._say(m.Unfollow(event.job, event.reader))
 
-    def _on_cancel(self, event: CancelJob) -> None:
+    def _on_cancel(self, event: c.CancelJob) -> None:
         job = self.jobs.get(event.job)
         if job is not None and not job.cancelled:
             job.cancelled = True
-            if self._open_sent(job):
+            if job.told:
                 self._say(m.Cancel(event.job))
 
-    def _on_forget(self, event: ForgetJob) -> None:
+    def _on_forget(self, event: c.ForgetJob) -> None:
         job = self.jobs.pop(event.job, None)
-        if job is not None and not event.keep and self._open_sent(job):
+        if job is not None and not event.keep and job.told:
             self._say(m.Forget(event.job))
 
-    def _on_fetch(self, event: FetchArguments) -> None:
+    def _on_fetch(self, event: c.FetchArguments) -> None:
         if (job := self.jobs.get(event.job)) is not None:
             job.fetching[event.index] = None
             self._say(m.Fetch(event.job, event.index))
 
-    def _on_blob_there(self, event: BlobThere) -> None:
+    def _on_blob_there(self, event: c.BlobThere) -> None:
         self._waits.pop(event.digest, None)
         self._there.add(event.digest)
-        for job in self.jobs.values():
-            if not job.opened:
-                self._send_open(job)
+        for key, job in self.jobs.items():
+            self._send_open(key, job)
             self._send_pages(job)
 
     # -- the broker ----------------------------------------------------------------------------------------------
@@ -244,13 +221,13 @@ class Client:
             case m.Progress():
                 if (job := self.jobs.get(message.job)) is not None:
                     job.ended = message.state in m.ENDED
-                self.out.append(Stands(message))
+                self.out.append(c.Stands(message))
             case m.Argument():
                 self._on_argument(message, payload)
             case m.Printed():
-                self.out.append(Printed(message.job, message.index, message.host, payload))
+                self.out.append(c.Printed(message.job, message.index, message.host, payload))
             case m.Described():
-                self.out.append(Describes(message.job, message.form, message.name, message.shape))
+                self.out.append(c.Describes(message.job, message.form, message.name, message.shape))
             case m.Welcome():
                 self._on_welcome(message)
             case m.WhoAreYou():
@@ -264,26 +241,31 @@ class Client:
                 pass  # BeatBack: any traffic is a heartbeat
 
     def _on_welcome(self, message: m.Welcome) -> None:
-        """A new session: say again all that is not acknowledged, and go on reading where we were."""
-        self.welcome = message
-        self.out.append(Greeted(message.run))
+        """A new session: say again all that is not acknowledged, and go on watching and reading where we were."""
+        self.welcome, self._silence = message, message.silence
+        self.out.append(c.Greeted(message.run))
         for key, job in self.jobs.items():
-            job.sent, job.close_sent = job.stored, False
-            if job.attached:
+            job.sent, job.close_sent, job.told = job.stored, False, job.opened
+            if job.attached or (job.opened and not job.ended):
                 self._say(m.Attach(key))
-            self._send_open(job)
+            if job.told:
+                self._go_on(key, job)
+            self._send_open(key, job)
             self._send_pages(job)
-            if job.cancelled:
-                self._say(m.Cancel(key))
-            for number, reader in job.readers.items():
-                self._follow(key, number, reader)
-            for index in job.fetching:
-                self._say(m.Fetch(key, index))
+
+    def _go_on(self, key: bytes, job: Job) -> None:
+        """The broker knows the job: say what else is wanted of it."""
+        if job.cancelled:
+            self._say(m.Cancel(key))
+        for number, reader in job.readers.items():
+            self._follow(key, number, reader)
+        for index in job.fetching:
+            self._say(m.Fetch(key, index))
 
     def _follow(self, key: bytes, number: int, reader: Reader) -> None:
         after = reader.after
-        if reader.order == "arrival" and reader.seen:
-            after = max(after, next(iter(reader.seen))[1] - 1)
+        if reader.order == "arrival" and after + 1 in reader.seen:
+            after = reader.seen.missing(after + 1, 2**62)[0][0] - 1
         self._say(m.Follow(key, number, reader.order, after, reader.limit))
 
     def _on_opened(self, message: m.Opened) -> None:
@@ -308,25 +290,25 @@ class Client:
             job.opened = job.closed = True
             job.stored = job.sent = job.added
             job.pages.clear()
-            self.out.append(Accepted(message.job, job.stored, True))
+            self.out.append(c.Accepted(message.job, job.stored, True))
 
     def _more_credit(self, key: bytes, job: Job, credit: int) -> None:
         job.credit = max(job.credit, credit)
         self._send_pages(job)
-        self.out.append(Accepted(key, job.stored, job.closed))
+        self.out.append(c.Accepted(key, job.stored, job.closed))
 
     def _on_result(self, message: m.Result, payload: bytes) -> None:
         job = self.jobs.get(message.job)
         reader = job.readers.get(message.reader) if job else None
         if reader is not None and message.arrival not in reader.seen:
             reader.seen.add(message.arrival, message.arrival + 1)
-            self.out.append(Deliver(message, payload))
+            self.out.append(c.Deliver(message, payload))
 
     def _on_argument(self, message: m.Argument, payload: bytes) -> None:
         if (job := self.jobs.get(message.job)) is not None:
             for index in [i for i in job.fetching if message.first <= i < message.first + message.count]:
                 del job.fetching[index]
-        self.out.append(DeliverArguments(message, payload))
+        self.out.append(c.DeliverArguments(message, payload))
 
     def _on_refused(self, message: m.Refused) -> None:
         if message.code == "replaced":
@@ -334,24 +316,20 @@ class Client:
         if message.fatal:
             self.welcome = None
         if message.about in self.jobs or message.fatal:
-            self.out.append(Failed(message.about, message.code, message.reason))
+            self.out.append(c.Failed(message.about, message.code, message.reason))
 
     # -- sending -------------------------------------------------------------------------------------------------
 
-    def _open_sent(self, job: Job) -> bool:
-        return job.open is None or not self._missing(job.open.message.blobs)
-
-    def _send_open(self, job: Job) -> None:
-        if job.open is not None and not job.opened and self._open_sent(job):
-            self._say(job.open.message, job.open.payload)
-            for number, reader in job.readers.items():
-                self._follow(job.open.message.job, number, reader)
-            if job.cancelled:
-                self._say(m.Cancel(job.open.message.job))
+    def _send_open(self, key: bytes, job: Job) -> None:
+        if job.open is None or job.told or self.welcome is None or self._missing(job.open.message.blobs):
+            return
+        job.told = True
+        self._say(job.open.message, job.open.payload)
+        self._go_on(key, job)
 
     def _send_pages(self, job: Job) -> None:
         """Send what the credit allows, in order; then the end."""
-        if not self._open_sent(job) or self.welcome is None:
+        if not job.told or job.ended or self.welcome is None:
             return
         while job.sent < min(job.added, job.credit):
             page = job.pages[job.sent - job.stored]
@@ -370,7 +348,7 @@ class Client:
         for digest in blobs:
             if digest not in self._there and digest not in self._waits:
                 self._waits[digest] = None
-                self.out.append(SendBlob(digest))
+                self.out.append(c.SendBlob(digest))
 
     def _missing(self, blobs: list[bytes]) -> bool:
         return any(digest not in self._there for digest in blobs)
@@ -381,14 +359,12 @@ class Client:
         if now - self._looked > GAP_SECONDS:
             self._heard = now  # we slept: the broker's silence is our own
         self._looked = now
-        if self.welcome is None:
-            return
-        if now - self._heard >= self.welcome.silence:
-            self.welcome = None
-            self.out.append(Reconnect())
-        elif now - self._said >= self.welcome.beat:
+        if self._connected and now - self._heard >= self._silence:
+            self._connected, self.welcome = False, None
+            self.out.append(c.Reconnect())
+        elif self.welcome is not None and now - self._said >= self.welcome.beat:
             self._say(m.Beat())
 
     def _say(self, message: Message, payload: bytes = b"") -> None:
         if self.welcome is not None or isinstance(message, m.Hello):
-            self.out.append(Say(message, payload))
+            self.out.append(c.Say(message, payload))

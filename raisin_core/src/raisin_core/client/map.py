@@ -21,11 +21,10 @@ class Map(Handle):
     map).
 
     Options (keyword only, the same for all verbs): `kwargs` (constant keyword arguments, shipped once), `name`,
-    `deadline`
-    (seconds for the whole job), `task_timeout` (seconds for one task), `retries` (how often a task that raises is tried
-    again), `where` ("auto", "process", "machine", "cluster", or a list of members), `chunksize` (tasks per lease),
-    `save`
-    (keep results after the handle is gone), `progress` (a bar: True, False, or None for when somebody is looking).
+    `deadline` (seconds for the whole job), `task_timeout` (seconds for one task), `retries` (how often a task that
+    raises is tried again), `where` ("auto", "process", "machine", "cluster", or a list of members), `chunksize`
+    (tasks per lease), `save` (keep results after the handle is gone), `progress` (a bar: True, False, or None for
+    when somebody is looking).
 
     Raises UsageError (also a TypeError) for a wrong option or argument.
 

@@ -1,8 +1,7 @@
 """Reading a job's results: in the order of its tasks, or as they arrive.
 
 Rules of this file: what was read and is not wanted yet is bounded: in order by a window of tasks ahead (smaller where
-results
-are large), by arrival by a number of pages.
+results are large), by arrival by a number of pages.
 """
 
 from __future__ import annotations

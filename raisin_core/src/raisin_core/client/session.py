@@ -1,9 +1,8 @@
 """The client's I/O thread: the machine, the link, and those who wait for what comes.
 
 Any thread may `post` an event or a call; the I/O thread takes it, carries out the machine's commands, and hands what
-arrives to
-listeners (one per job). A listener's methods run in the I/O thread: they take a lock, note what came, wake whoever
-waits.
+arrives to listeners (one per job). A listener's methods run in the I/O thread: they take a lock, note what came, wake
+whoever waits.
 
 Rules of this file: it decides nothing about jobs; it never runs the user's code.
 """
