@@ -112,6 +112,9 @@ class Execution:
             tried = Tried(job.id, index, attempt, kind, session.host, session.place, unfit.get(index, ""))
             if self._tries_again(job, session, tried):
                 fresh.remove(index, index + 1)
+            elif kind == "unfit":  # no host is left: that says more than this host's exception
+                fresh.remove(index, index + 1)
+                self._rule(job, index, "unfit")
         return list(fresh)
 
     def _record(

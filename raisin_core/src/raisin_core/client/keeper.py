@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -24,9 +26,9 @@ from typing import IO, Final
 from raisin_core import home
 
 LINGER_SECONDS: Final = 0.6
-LOOK_SECONDS: Final = 0.1
+LOOK_SECONDS: Final = 0.3
 STOP_SECONDS: Final = 5.0
-BACKOFF: Final = (0.0, 0.1, 0.5, 2.0, 5.0)
+BACKOFF: Final = (0.0, 0.0, 0.3, 1.0, 5.0)
 
 PR_SET_CHILD_SUBREAPER: Final = 36
 
@@ -100,6 +102,29 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
+class Signals:
+    """SIGTERM ends the keeper; the death of a child ends its waiting at once (where the system says so)."""
+
+    def __init__(self) -> None:
+        self.stopping = False
+        self._woken, wake = socket.socketpair()
+        for end in (self._woken, wake):
+            end.setblocking(False)
+        self._wake = wake
+        signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, self._stop)
+        if hasattr(signal, "SIGCHLD"):
+            signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def wait(self, seconds: float) -> None:
+        """Wait for a signal, at most so long."""
+        if select.select([self._woken], [], [], seconds)[0]:
+            self._woken.recv(4096)
+
+    def _stop(self, *_: object) -> None:
+        self.stopping = True
+
+
 class Keeper:
     """The cluster's life."""
 
@@ -117,18 +142,12 @@ class Keeper:
     def run(self) -> None:
         """Keep both running until there are no guests."""
         last_guest = time.monotonic()
-        stopping = False
-
-        def stop(*_: object) -> None:
-            nonlocal stopping
-            stopping = True
-
-        signal.signal(signal.SIGTERM, stop)
-        while not stopping:
+        signals = Signals()
+        while not signals.stopping:
             self.broker.keep()
             self.worker.keep()
             self._reap_strays()
-            time.sleep(LOOK_SECONDS)
+            signals.wait(LOOK_SECONDS)
             if has_guests(self.directory):
                 last_guest = time.monotonic()
             elif time.monotonic() - last_guest > LINGER_SECONDS and self._end_if_unused():
