@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from raisin_broker.store.base import StoreError
-from raisin_broker.store.blobs import BlobRefused, Blobs
+from raisin_broker.store.blobs import Blobs
+from raisin_core.errors import BlobRefused, StoreError
 
 DATA = bytes(range(256)) * 4
 SIZE = len(DATA)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from zmq.utils import z85
 
 from raisin_broker import gate as gates
-from raisin_broker.gate import Gate, ListenError, bind_pair, serve_curve
+from raisin_broker.gate import Gate, bind_pair, serve_curve
+from raisin_core.errors import ListenError
 from raisin_core.identity import keys as key_files
 from raisin_core.identity.keys import Keys
 from raisin_core.identity.roster import Member

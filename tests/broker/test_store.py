@@ -19,8 +19,8 @@ from raisin_broker.records import (
     WorkerGone,
     WorkerSeen,
 )
-from raisin_broker.store.base import StoreError
 from raisin_broker.store.memory import MemoryStore
+from raisin_core.errors import StoreError
 from tests.broker.stores import A, AnyStore, B, F, G, Reopen, commit, only, opened, page, result, tried
 
 

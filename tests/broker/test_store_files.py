@@ -28,10 +28,10 @@ from raisin_broker.records import (
     WorkerSeen,
 )
 from raisin_broker.store import opening, schema
-from raisin_broker.store.base import StoreError
 from raisin_broker.store.memory import MemoryStore
 from raisin_broker.store.sql import SqlStore
 from raisin_broker.store.staging import ENTRY, Cache
+from raisin_core.errors import StoreError
 from tests.broker.stores import A, AnyStore, B, F, G, commit, only, opened, page, result, tried
 
 
@@ -284,7 +284,7 @@ import os, sys
 if os.geteuid() == 0:
     os.setgid(65534); os.setuid(65534)
 from pathlib import Path
-from raisin_broker.store.base import StoreError
+from raisin_core.errors import StoreError
 try:
     SqlStore(Path(sys.argv[1])).start()
 except StoreError as error:

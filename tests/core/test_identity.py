@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raisin_core import home
+from raisin_core.errors import KeyFileError, RosterError
 from raisin_core.identity import keys as key_files
 from raisin_core.identity import roster
-from raisin_core.identity.keys import KeyFileError, check_key, load_or_make
-from raisin_core.identity.roster import Roster, RosterError, RosterFile, add, line_to_add
+from raisin_core.identity.keys import check_key, load_or_make
+from raisin_core.identity.roster import Roster, RosterFile, add, line_to_add
 from raisin_core.identity.sealing import Context, NullSealer
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")

@@ -72,7 +72,7 @@ def chain(error):
 
 def caught(target, *args, **options):
     """What `process` raises."""
-    with pytest.raises(BaseException) as found:  # noqa: PT011 - every kind
+    with pytest.raises(BaseException) as found:
         raisin.process(target, args, **options)
     return found.value
 

@@ -19,7 +19,8 @@ from raisin_broker.machine import (
 from raisin_broker.outbox import Command, Commit, FunctionOf, PageOf, Payload, ResultOf, Send, Stage, Stop
 from raisin_broker.records import ResultAdded
 from raisin_broker.state import Instant, Member
-from raisin_broker.store.base import Store, StoreError
+from raisin_broker.store.base import Store
+from raisin_core.errors import StoreError
 from raisin_core.messages import Draining, Goodbye, Hello, Message, Ruling
 from tests.simulation.host import Host
 from tests.simulation.ledger import Ledger, Wrong, ruling_of

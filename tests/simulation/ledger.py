@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import msgspec
 
 from raisin_broker import records as r
-from raisin_broker.store.base import Store, StoreError
+from raisin_broker.store.base import Store
 from raisin_core import messages as m
+from raisin_core.errors import StoreError
 from raisin_core.ranges import Ranges
 
 
@@ -163,8 +164,6 @@ class Ledger:
                 return all(index in facts.tried for start, stop in missing for index in range(start, stop))
             case m.Judged(verdict="cancelled"):
                 return facts.state in ("cancelled", "late")
-            case m.Judged(verdict="unknown"):
-                return message.stop > facts.tasks
         return True
 
 

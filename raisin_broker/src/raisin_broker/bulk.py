@@ -14,9 +14,9 @@ from typing import Final
 
 import zmq
 
-from raisin_broker.store.base import StoreError
 from raisin_broker.store.blobs import Blobs
 from raisin_core import envelope
+from raisin_core.errors import StoreError
 from raisin_core.messages import CHUNK, Chunk, Get, Have, Message, Put
 
 TURN: Final = 64

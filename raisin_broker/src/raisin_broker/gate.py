@@ -19,7 +19,7 @@ import zmq
 from zmq.utils import z85
 
 from raisin_core.addresses import Address, parse_address
-from raisin_core.errors import RaisinError
+from raisin_core.errors import ListenError
 from raisin_core.identity.keys import Keys
 from raisin_core.identity.roster import Member
 from raisin_core.link import MAX_FRAME, Context, Socket
@@ -33,10 +33,6 @@ HANDSHAKE_TIMEOUT: Final = 10_000
 _VERSION: Final = b"1.0"
 _MAX_REFUSED: Final = 1000
 _TRIES: Final = 50
-
-
-class ListenError(RaisinError, OSError):
-    """The broker cannot listen there; the text says why and what to do."""
 
 
 class Gate:

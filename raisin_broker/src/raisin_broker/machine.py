@@ -12,12 +12,12 @@ to:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from raisin_broker.execution import Execution
-from raisin_broker.outbox import Command, Outbox, Stop
+from raisin_broker.outbox import Command, Outbox, Show, Stop
 from raisin_broker.peers import Peers, Timing
 from raisin_broker.readers import Readers
 from raisin_broker.records import Stored, StoredJob
@@ -108,9 +108,8 @@ class Broker:
             case TurnEnded():
                 self._on_turn_ended(at)
             case Committed():
-                for shown in self.out.committed(event.batch):
-                    if (job := self.state.jobs.get(shown.job)) is not None:
-                        self.readers.show(job, shown.arrivals)
+                self._show(self.out.committed(event.batch))
+                self.out.go_on()
             case CommitFailed():
                 self.out.failed(at.mono)
             case Garbled():
@@ -214,10 +213,13 @@ class Broker:
         self.execution.give_work(at)
         self.submissions.acknowledge()
         self.readers.tell_progress(at)
-        for shown in self.out.release():
-            if (job := self.state.jobs.get(shown.job)) is not None:
-                self.readers.show(job, shown.arrivals)
+        self._show(self.out.release())
         self.out.flush(at.mono)
+
+    def _show(self, shows: Iterable[Show]) -> None:
+        for shown in shows:
+            if (job := self.state.jobs.get(shown.job)) is not None:
+                self.readers.show(job, shown.arrivals, shown.over)
 
     def _on_stop_asked(self, event: StopAsked) -> None:
         for route in self.state.sessions:
@@ -238,7 +240,7 @@ class Broker:
 
     def _load(self, stored: Stored, at: Instant) -> None:
         self.state.run = stored.run
-        self.state.awaited = set(stored.workers)
+        self.state.awaited = dict.fromkeys(stored.workers, at.mono + self.timing.silence)
         for each in stored.jobs:
             job = _restore(each, at.mono)
             self.state.jobs[job.id] = job

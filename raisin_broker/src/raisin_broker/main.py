@@ -46,8 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a broker until SIGTERM or Ctrl-C; the exit code is 0, or 1 with one line that says what is wrong."""
     options = parser().parse_args(argv)
     from raisin_broker.peers import Timing
-    from raisin_broker.server import DirectoryBusy, Server, Settings
-    from raisin_broker.store.base import StoreError
+    from raisin_broker.server import Server, Settings
 
     if not 0 < options.beat < options.silence:
         parser().error("--beat must be above 0 and below --silence")
@@ -55,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     data = options.data or home.home() / "broker"
     try:
         server = Server(Settings(data, options.listen, timing, options.verbose))
-    except (DirectoryBusy, StoreError, RaisinError, OSError, ValueError) as error:
+    except (RaisinError, OSError, ValueError) as error:
         print(f"raisin-broker: {error}", file=sys.stderr)  # noqa: T201
         return 1
     print(server.announce(), flush=True)  # noqa: T201

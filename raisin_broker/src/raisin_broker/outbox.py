@@ -65,10 +65,11 @@ class Commit(msgspec.Struct, frozen=True):
 
 
 class Show(msgspec.Struct, frozen=True):
-    """Not for the shell: result pages of a job up to this arrival, and its end, may now be seen."""
+    """Not for the shell: result pages of a job up to this arrival may now be seen; with `over`, its end as well."""
 
     job: bytes
     arrivals: int
+    over: bool
 
 
 class Stop(msgspec.Struct, frozen=True):
@@ -104,9 +105,9 @@ class Outbox:
         else:
             self._waiting.append((batch, Send(route, message, payload)))
 
-    def show_later(self, job: bytes, arrivals: int) -> None:
+    def show_later(self, job: bytes, arrivals: int, over: bool = False) -> None:
         """Let readers see it when all that was recorded so far is durable."""
-        self._waiting.append((self._pending() or 0, Show(job, arrivals)))
+        self._waiting.append((self._pending() or 0, Show(job, arrivals, over)))
 
     def flush(self, now: float) -> None:
         """The turn is over: stage what was recorded, before anything is sent that must be read from it, and commit the
@@ -125,9 +126,12 @@ class Outbox:
             return []
         self._staged.popleft()
         self._retry_at = None
-        if self._staged:
-            self.now.append(Commit(self._staged[0]))
         return self.release()
+
+    def go_on(self) -> None:
+        """What waited for a batch is said: now the next one (not before, or its news would overtake older ones)."""
+        if self._staged and self._retry_at is None:
+            self.now.append(Commit(self._staged[0]))
 
     def release(self) -> list[Show]:
         """Say what waits for nothing any more."""

@@ -62,14 +62,15 @@ class Peers:
             return
         session = self._begin(route, key, member, message, old, at)
         self._replace(session, message.replaces)
+        if message.role == "worker":
+            self.execution.reconsider()
         if message.context:
             self.state.contexts[message.context] = payload
         self.out.send(route, m.Welcome(self.state.run, self.timing.beat, self.timing.silence))
 
     def on_beat(self, session: Session, message: m.Beat) -> None:
         if session.role == "worker":
-            run = self.state.run
-            mine = [lease for lease in session.leases if lease.run < run or lease.number <= message.seen]
+            mine = [lease for lease in session.leases if self.state.arrived(session, lease, message.seen)]
             if digests.held(mine) != message.held:
                 self.out.send(session.route, m.ListLeases())
         self.out.send(session.route, m.BeatBack())
@@ -92,6 +93,8 @@ class Peers:
             del self.state.instances[session.instance]
             if session.role == "worker" and gone:
                 self.forget_worker(session.instance)
+            elif session.role == "worker":
+                self.state.awaited[session.instance] = self._last + self.timing.silence
         self.readers.leave(session.route)
         if session.context and not any(s.context == session.context for s in self.state.sessions.values()):
             self.state.contexts.pop(session.context, None)
@@ -100,7 +103,7 @@ class Peers:
 
     def forget_worker(self, instance: bytes) -> None:
         """This worker will not come back with leases of before."""
-        self.state.awaited.discard(instance)
+        self.state.awaited.pop(instance, None)
         self.out.record(records.WorkerGone(instance))
 
     def check_members(self, members: Mapping[str, Member]) -> None:
@@ -117,6 +120,8 @@ class Peers:
         if at.mono - self._last > GAP_SECONDS and self._last:
             for session in self.state.sessions.values():
                 session.heard = at.mono
+            for instance in self.state.awaited:
+                self.state.awaited[instance] = at.mono + self.timing.silence
             if self.limbo_until is not None:
                 self.limbo_until = max(self.limbo_until, at.mono + self.timing.silence)
         self._last = at.mono
@@ -130,17 +135,22 @@ class Peers:
             self._over_at = at.mono + OVER_SECONDS
             for session in self.state.sessions.values():
                 self.execution.submissions.say_over(session)
+        given_up = [instance for instance, until in self.state.awaited.items() if at.mono >= until]
+        for instance in given_up:
+            self.forget_worker(instance)
         if self.limbo_until is not None and (at.mono >= self.limbo_until or not self.state.awaited):
             self.limbo_until = None
-            for instance in list(self.state.awaited):
-                self.forget_worker(instance)
             self.execution.end_limbo()
+            self.execution.reconsider()
+        elif given_up:
+            self.execution.reconsider()
 
     def deadline(self) -> float | None:
         """When the next silence is to be judged."""
         times = [s.heard + self.timing.silence * (GRACE if s.suspect else 1) for s in self.state.sessions.values()]
         if times:
             times.append(self._last + LOOK_SECONDS)
+        times += self.state.awaited.values()
         if self.limbo_until is not None:
             times.append(self.limbo_until)
         return min(times, default=None)
@@ -166,6 +176,7 @@ class Peers:
             slots=message.slots,
             context=message.context,
             heard=at.mono,
+            since=old.since if old is not None and old.route == route else self.state.leases_given,
         )
         if old is not None:
             self._take_over(session, old)
@@ -177,9 +188,10 @@ class Peers:
     def _take_over(self, session: Session, old: Session) -> None:
         """An instance's newest session wins; its leases stay until it lists what it holds."""
         self.state.sessions.pop(old.route, None)
-        session.leases, session.pace = old.leases, old.pace
+        session.leases, session.pace, session.over = old.leases, old.pace, old.over
+        session.pages = {job: set() for job in old.pages}  # what it still has of them is not known
         for lease in session.leases.values():
-            lease.route = session.route
+            lease.route, lease.trimming = session.route, False
         if old.route != session.route:
             self.out.send(old.route, m.Refused("replaced", "a newer connection of this instance took over", fatal=True))
             self.readers.leave(old.route)

@@ -35,7 +35,7 @@ class Readers:
             job.followers[key] = follower
             if job.visible or job.shown_end:
                 self.out.send(session.route, self._progress(job))
-        job.watchers.add(session.route)
+        job.watchers[session.route] = None
         follower.after, follower.limit = message.after, max(follower.limit, message.limit)
         self._pump(job, follower)
 
@@ -45,7 +45,7 @@ class Readers:
 
     def on_attach(self, session: Session, message: Attach) -> None:
         if (job := self._job(session, message.job)) is not None:
-            job.watchers.add(session.route)
+            job.watchers[session.route] = None
             opened = job.opened
             self.out.send_later(session.route, Described(job.id, opened.form, opened.name, opened.shape))
             self.out.send_later(session.route, self._progress(job))
@@ -61,12 +61,12 @@ class Readers:
         reply = Argument(job.id, number, page.first, page.count, page.blobs)
         self.out.send_later(session.route, reply, PageOf(job.id, number))
 
-    def show(self, job: Job, arrivals: int) -> None:
-        """Result pages up to this arrival are durable; so is the job's end, if it has ended."""
+    def show(self, job: Job, arrivals: int, over: bool) -> None:
+        """Result pages up to this arrival are durable; with `over`, so is the job's end."""
         job.visible = max(job.visible, arrivals)
         for follower in job.followers.values():
             self._pump(job, follower)
-        if job.ended and not job.shown_end and job.visible >= len(job.results):
+        if over and not job.shown_end:
             job.shown_end = True
             self._tell(job)
 
@@ -88,7 +88,7 @@ class Readers:
     def leave(self, route: bytes) -> None:
         """A session is over: it reads and watches nothing any more."""
         for job in self.state.jobs.values():
-            job.watchers.discard(route)
+            job.watchers.pop(route, None)
             for key in [key for key in job.followers if key[0] == route]:
                 del job.followers[key]
 

@@ -38,10 +38,10 @@ from raisin_broker.machine import (
 from raisin_broker.outbox import Command, Commit, FunctionOf, PageOf, Payload, ResultOf, Send, Stage, Stop
 from raisin_broker.peers import Timing
 from raisin_broker.state import Instant, Member
-from raisin_broker.store.base import StoreError
 from raisin_broker.store.blobs import Blobs
 from raisin_broker.store.sql import SqlStore
 from raisin_core import envelope, home, logs
+from raisin_core.errors import DirectoryBusy, StoreError
 from raisin_core.identity import keys
 from raisin_core.identity.roster import RosterFile, line_to_add
 
@@ -56,10 +56,6 @@ class Settings(msgspec.Struct, frozen=True):
     listen: str = gate.DEFAULT_LISTEN
     timing: Timing = Timing()
     verbose: bool = False
-
-
-class DirectoryBusy(Exception):
-    """Another broker runs on this data directory."""
 
 
 class Server:

@@ -44,7 +44,7 @@ class Lease(msgspec.Struct):
 
 class Session(msgspec.Struct):
     """One connection's life of an instance. `place` names host and environment: where a task cannot run, it cannot
-    run."""
+    run. Leases of this run up to number `since` were given before the connection stood."""
 
     route: bytes
     key: str
@@ -56,6 +56,7 @@ class Session(msgspec.Struct):
     slots: int
     context: bytes
     heard: float
+    since: int = 0
     suspect: bool = False
     draining: bool = False
     leases: dict[LeaseId, Lease] = msgspec.field(default_factory=dict)
@@ -110,7 +111,7 @@ class Job(msgspec.Struct):
     tried: dict[int, list[Tried]] = msgspec.field(default_factory=dict)
     shunned: set[str] = msgspec.field(default_factory=set)
     followers: dict[tuple[bytes, int], Follower] = msgspec.field(default_factory=dict)
-    watchers: set[bytes] = msgspec.field(default_factory=set)
+    watchers: dict[bytes, None] = msgspec.field(default_factory=dict)
     changed: bool = False
 
     @property
@@ -171,22 +172,27 @@ class Job(msgspec.Struct):
 
 
 class State:
-    """Everything, with the indices that handlers need."""
+    """Everything, with the indices that handlers need. `awaited` are workers that were lost, and until when they may
+    come back with what they hold."""
 
     def __init__(self) -> None:
-        self.run = 0
+        self.run = self.leases_given = 0
         self.members: dict[str, Member] = {}
         self.sessions: dict[bytes, Session] = {}
         self.instances: dict[bytes, Session] = {}
         self.jobs: dict[bytes, Job] = {}
         self.contexts: dict[bytes, bytes] = {}
         self.functions: dict[bytes, list[bytes]] = {}
-        self.awaited: set[bytes] = set()
+        self.awaited: dict[bytes, float] = {}
         self.active: dict[bytes, Job] = {}
 
     def workers(self) -> list[Session]:
         """Sessions that may be given work."""
         return [session for session in self.sessions.values() if session.works]
+
+    def arrived(self, session: Session, lease: LeaseId, seen: int) -> bool:
+        """Whether a lease must have come to its worker, or was lost on the way, when that says what it has `seen`."""
+        return lease.run < self.run or lease.number <= max(seen, session.since)
 
     def add_lease(self, job: Job, session: Session, lease: Lease) -> None:
         job.leases[lease.id] = lease

@@ -36,7 +36,7 @@ class Submissions:
                 self._refuse(session, "malformed", "the function is not what its digest says", message.job)
                 return
             job = self._make(session, message, payload, at)
-        job.watchers.add(session.route)
+        job.watchers[session.route] = None
         self._acknowledge(session, Opened(message.job, len(job.pages) + CREDIT))
 
     def on_page(self, session: Session, message: Page, payload: bytes, at: Instant) -> None:
@@ -65,7 +65,7 @@ class Submissions:
         job = self.state.jobs.get(message.job)
         if job is None:
             return
-        job.watchers.discard(session.route)
+        job.watchers.pop(session.route, None)
         if job.ended:
             self._forget(job)
         elif not job.unwanted:
@@ -94,7 +94,7 @@ class Submissions:
             for start, stop in places:
                 places.remove(start, stop)
         job.picky.clear()
-        self.out.show_later(job.id, len(job.results))
+        self.out.show_later(job.id, len(job.results), over=True)
         if job.unwanted:
             self._forget(job)
 

@@ -4,6 +4,12 @@
     +-- UsageError                 also a TypeError: a wrong option, type or call
     +-- SerializationError         also a TypeError: an object that cannot travel
     +-- InstallationError          also an ImportError: a part of raisin is not installed
+    +-- KeyFileError               also a ValueError: a key file that cannot be used
+    +-- RosterError                also a ValueError: a roster that says what it cannot mean
+    +-- ListenError                also an OSError: a broker cannot listen there
+    +-- DirectoryBusy              another broker or worker runs with this directory
+    +-- StoreError                 the broker's store cannot do it now
+    |   +-- BlobRefused            a blob that cannot be right
     +-- ForkError                  also a RuntimeError: a handle used in a forked child
     +-- ClusterError               also a ConnectionError
     |   +-- BrokerUnreachable      nobody answers
@@ -47,6 +53,30 @@ class SerializationError(RaisinError, TypeError):
 
 class InstallationError(RaisinError, ImportError):
     """A part of raisin is missing; the text says what to install."""
+
+
+class KeyFileError(RaisinError, ValueError):
+    """A key file cannot be used; the text says what to do."""
+
+
+class RosterError(RaisinError, ValueError):
+    """A roster says something that it cannot mean; the text names the file, the entry and the problem."""
+
+
+class ListenError(RaisinError, OSError):
+    """The broker cannot listen there; the text says why and what to do."""
+
+
+class DirectoryBusy(RaisinError):
+    """Another broker or worker runs with this directory."""
+
+
+class StoreError(RaisinError):
+    """The broker's store cannot do it now (full, locked, damaged); the text says what to do."""
+
+
+class BlobRefused(StoreError):
+    """What was asked of a blob cannot be right: a wrong size, or a digest that is none."""
 
 
 class ForkError(RaisinError, RuntimeError):

@@ -23,6 +23,7 @@ import zmq
 
 from raisin_core import home, link, logs
 from raisin_core import transfers as t
+from raisin_core.errors import DirectoryBusy
 from raisin_core.identity import keys
 from raisin_core.identity.roster import line_to_add
 from raisin_core.identity.sealing import Context, NullSealer
@@ -48,10 +49,6 @@ class Settings(msgspec.Struct, frozen=True):
     python: str = sys.executable
     contexts: bool = False
     verbose: bool = False
-
-
-class DirectoryBusy(Exception):
-    """Another worker runs with this directory."""
 
 
 class FileSink:

@@ -59,13 +59,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     slots = options.slots if options.slots is not None else max(1, (os.cpu_count() or 2) - 1)
     if slots < 1:
         parse.error("--slots must be at least 1")
-    from raisin_worker.agent import Agent, DirectoryBusy, Settings
+    from raisin_worker.agent import Agent, Settings
 
     data = options.data or home.home() / "worker"
     settings = Settings(options.broker, broker_key, data, slots, python, options.contexts, options.verbose)
     try:
         agent = Agent(settings)
-    except (DirectoryBusy, RaisinError, OSError) as error:
+    except (RaisinError, OSError) as error:
         return _say(str(error))
     count = f"{slots} slot{'s' if slots > 1 else ''}"
     print(f"raisin-worker: {count} for {options.broker}, data {data}, pid {os.getpid()}", flush=True)  # noqa: T201

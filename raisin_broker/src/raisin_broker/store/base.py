@@ -12,10 +12,6 @@ from typing import Protocol
 from raisin_broker.records import Record, Stored
 
 
-class StoreError(Exception):
-    """The store cannot do it now (full, locked, damaged); the text says what to do."""
-
-
 class Store(Protocol):
     """Keeps records; reads back state and payloads."""
 

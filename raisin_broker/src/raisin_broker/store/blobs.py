@@ -16,16 +16,12 @@ from io import FileIO
 from pathlib import Path
 from typing import Final
 
-from raisin_broker.store.base import StoreError
+from raisin_core.errors import BlobRefused, StoreError
 
 LIMIT: Final = 64 * 1024**3
 _READ = 1024 * 1024
 _NAME = re.compile(r"([0-9a-f]{64})(\.part)?")
 _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-
-
-class BlobRefused(StoreError):
-    """What was asked cannot be right: a wrong size, or a digest that is none."""
 
 
 class _Part:

@@ -28,8 +28,8 @@ from raisin_broker.records import (
     WorkerGone,
     WorkerSeen,
 )
-from raisin_broker.store.base import StoreError
 from raisin_broker.store.staging import Staged, blobs
+from raisin_core.errors import StoreError
 from raisin_core.messages import JobState
 
 

@@ -10,7 +10,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from raisin_broker.store.base import StoreError
+from raisin_core.errors import StoreError
 
 VERSION: Final = 1
 APPLICATION: Final = 0x7261736E  # "rasn", read by file(1) and by us

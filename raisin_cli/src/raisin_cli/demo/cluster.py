@@ -67,10 +67,10 @@ class Part:
         if code is None:
             if self.pid is None:
                 self._listen()
-        elif self.pid is None and code >= 0:
+        elif self.pid is None and code >= 0 and not self._died:
             raise DemoError(f"{self.name} did not start (exit code {code}):\n{self.tail()}")
         elif not self._died:
-            self._died = time.monotonic()
+            self._died, self.pid = time.monotonic(), None
             self.deaths += 1
         elif time.monotonic() - self._died >= RESTART_SECONDS:
             self._died = 0.0

@@ -15,7 +15,7 @@ import zmq
 from zmq.utils import z85
 
 from raisin_core import home
-from raisin_core.errors import RaisinError
+from raisin_core.errors import KeyFileError
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -24,10 +24,6 @@ else:
 
 KEY_LENGTH: Final = 40
 _HEADER: Final = "# The key pair of this machine. Whoever has the secret can act as it: never copy or send this file.\n"
-
-
-class KeyFileError(RaisinError, ValueError):
-    """A key file cannot be used; the text says what to do."""
 
 
 class Keys(NamedTuple):

@@ -22,7 +22,7 @@ from typing import Any, Final
 import msgspec
 
 from raisin_core import home
-from raisin_core.errors import RaisinError
+from raisin_core.errors import RosterError
 from raisin_core.identity.keys import check_key
 
 if sys.version_info >= (3, 11):
@@ -37,10 +37,6 @@ MAX_SIZE: Final = 4 * 1024 * 1024
 _FIELDS: Final = frozenset(("key", "name", "roles"))
 _Signature = tuple[int, int, int, int]
 _MISSING: Final = (0, 0, 0, 0)
-
-
-class RosterError(RaisinError, ValueError):
-    """A roster says something that it cannot mean; the text names the file, the entry and the problem."""
 
 
 class Member(msgspec.Struct, frozen=True):
