@@ -85,7 +85,7 @@ def test_the_original_type_arguments_and_attributes():
     assert type(error) is OwnError
     assert (error.code, error.detail) == (7, "too long")
     assert isinstance(caught(lambda: {}["missing"]), KeyError)
-    assert caught(lambda: open("/does/not/exist")).filename == "/does/not/exist"
+    assert caught(lambda: os.listdir("/does/not/exist")).filename == "/does/not/exist"
     assert caught(lambda: int("x")).args == ("invalid literal for int() with base 10: 'x'",)
 
 
@@ -308,10 +308,9 @@ def test_a_module_that_no_host_has():
         return there_is_no_such_module.go(x)
 
     (record,) = raisin.Map(run, [1]).get_all()
-    assert type(record["error"]) is ModuleNotFoundError
-    assert str(record["error"]) == "No module named 'there_is_no_such_module'"
+    assert type(record["error"]) is raisin.NoHostFits
+    assert "run (task 0): No module named 'there_is_no_such_module' on the only host" in str(record["error"])
     assert record["attempts"] == 1, "it was tried once: there is no other place"
-    assert "task 0 on" in str(list(chain(record["error"]))[-1])
 
 
 def test_an_argument_that_cannot_be_rebuilt():
@@ -324,7 +323,7 @@ def test_an_argument_that_cannot_be_rebuilt():
 
     values = raisin.map(run, [1, Breaks(), 3])
     assert next(values) == 1
-    with pytest.raises(ValueError, match="invalid literal"):
+    with pytest.raises(raisin.NoHostFits, match="invalid literal"):
         next(values)
     assert next(values) == 3
 
@@ -376,7 +375,7 @@ def test_a_group_of_exceptions():
         pytest.skip("Python 3.10 has none")
 
     def fail():
-        raise ExceptionGroup("several", [ValueError(1), TypeError(2)])
+        raise ExceptionGroup("several", [ValueError(1), TypeError(2)])  # noqa: F821
 
     error = caught(fail)
     assert [type(each) for each in error.exceptions] == [ValueError, TypeError]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from raisin_broker.machine import (
@@ -25,7 +26,7 @@ from raisin_core.messages import Draining, Goodbye, Hello, Message, Ruling
 from tests.simulation.host import Host
 from tests.simulation.ledger import Ledger, Wrong, ruling_of
 from tests.simulation.network import Wire
-from tests.simulation.world import World
+from tests.simulation.world import Crash, World
 from tests.support import wire
 
 SILENCE: Final = 15.0
@@ -72,10 +73,11 @@ class BrokerHost(Host):
             each.break_off()
 
     def stop(self) -> None:
-        """End in good order."""
-        self._handle(StopAsked())
-        self._handle(TurnEnded())
-        assert self._stopping, "it was asked to stop, and does not"
+        """End in good order, unless it crashes on its way."""
+        with suppress(Crash):
+            self._handle(StopAsked())
+            self._handle(TurnEnded())
+            assert self._stopping, "it was asked to stop, and does not"
         self.die()
 
     def arrive(self, route: bytes, key: str, frames: list[bytes]) -> None:

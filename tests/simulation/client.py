@@ -25,7 +25,7 @@ class ClientHost(Host):
         self.started: set[bytes] = set()
         self.boot()
         for job in jobs:
-            world.after(world.some(0.01, 20.0), lambda job=job: self._start(job))  # type: ignore[misc]
+            world.after(world.some(0.1, 60.0), lambda job=job: self._start(job))  # type: ignore[misc]
 
     def boot(self) -> None:
         """A new instance."""
@@ -50,8 +50,10 @@ class ClientHost(Host):
         self.link.shut()
 
     def forget(self) -> None:
-        """All handles are dropped."""
-        for key in self.started:
+        """All handles are dropped, also those of processes before this one."""
+        for key in self._jobs:
+            if key not in self.machine.jobs:
+                self.post(c.AttachTo(key))
             self.post(c.ForgetJob(key))
 
     def post(self, *events: c.Event) -> None:

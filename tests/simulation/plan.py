@@ -48,7 +48,7 @@ class JobPlan:
         if where:
             self.hosts = tuple(where)
         largest = pick.choice((1, 3, 3, 25))
-        sizes = [pick.randint(1, largest) for _ in range(pick.randint(1, 12 if largest == 25 else 30))]
+        sizes = [pick.randint(1, largest) for _ in range(pick.randint(1, 12 if largest == 25 else 40))]
         self.pages = [[pick.randrange(10**6) for _ in range(size)] for size in sizes]
         self.arguments = [argument for page in self.pages for argument in page]
         pace = pick.choice((0.001, 0.05, 0.5, 3.0))
@@ -105,7 +105,7 @@ class JobPlan:
         elif task.raises == ALWAYS:
             right, tries = ["raised", index], retries + 1
         elif task.unfit and (task.unfit >= set(self.hosts) or got[0] == "unfit"):
-            right, tries = ["unfit", attempts], attempts  # whether that had to be is seen when it is recorded
+            right, tries = ["unfit", got[1]], attempts  # whether that had to be is seen when it is recorded
         else:
             right, tries = ["ok", [index, 2 * self.arguments[index] + 1]], attempts
         if list(got) != right or attempts != tries:

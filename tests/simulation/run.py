@@ -25,7 +25,7 @@ from tests.simulation.submission import Submission
 from tests.simulation.worker import WorkerHost
 from tests.simulation.world import EPOCH, World
 
-HARM: Final = 90.0
+HARM: Final = 120.0
 HEALING: Final = 1500.0
 REST: Final = 200.0
 WATCHED: Final = 40.0
@@ -43,7 +43,7 @@ class Simulation:
         names = [f"worker{number}" for number in range(pick.randint(1, 4))]
         mischief = [kind for kind in SHARE if world.chance(0.4)]
         deadline = EPOCH + world.some(20.0, 200.0) if world.chance(0.15) else 0.0
-        self.plans = [JobPlan(world, names, mischief, deadline) for _ in range(pick.randint(1, 4))]
+        self.plans = [JobPlan(world, names, mischief, deadline) for _ in range(pick.randint(2, 6))]
         jobs = {plan.id: plan for plan in self.plans}
         clients = [f"client{number}" for number in range(pick.randint(1, 2))]
         roles = frozenset(("worker", "client"))
@@ -68,7 +68,8 @@ class Simulation:
             raise Wrong(f"never over: {late.progress}", late.plan.id)
         for each in self.submissions:
             each.check()
-        world.run(lambda: False, world.now + REST)
+        awake = max(host.asleep_until for host in (self.broker, *self.workers, *self.clients))
+        world.run(lambda: False, max(world.now, awake) + REST)
         self._check_rest()
         self._check_quiet()
         for client in self.clients:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from raisin_worker import commands as c
@@ -26,7 +27,7 @@ class WorkerHost(Host):
         self._slots, self._broker, self._jobs = slots, broker, jobs
         self._instance = b""
         self.failing_starts = 0.0
-        self._failed = 0
+        self._failed: Counter[int] = Counter()
         self.boot(replace=False)
 
     def boot(self, replace: bool) -> None:
@@ -124,6 +125,6 @@ class WorkerHost(Host):
     def _start_slot(self, number: int) -> None:
         if (old := self.slots.pop(number, None)) is not None:
             old.kill()
-        starts = not self.world.chance(self.failing_starts) or self._failed >= 2  # at the third its task is blamed
-        self._failed = 0 if starts else self._failed + 1
+        starts = not self.world.chance(self.failing_starts) or self._failed[number] >= 2  # at the third a task is blamed
+        self._failed[number] = 0 if starts else self._failed[number] + 1
         self.slots[number] = FakeSlot(self, number, self._jobs, lambda slot, event: self._take((slot, event)), starts)

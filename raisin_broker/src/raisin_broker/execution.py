@@ -13,7 +13,7 @@ from typing import Final, Literal
 import msgspec
 
 from raisin_broker import records, scheduler
-from raisin_broker.outbox import FunctionOf, Outbox, PageOf
+from raisin_broker.outbox import FunctionOf, Outbox, PageOf, Show
 from raisin_broker.records import ResultAdded, StoredResult, Tried
 from raisin_broker.state import Instant, Job, Lease, Session, State
 from raisin_broker.submissions import Submissions
@@ -22,6 +22,8 @@ from raisin_core.messages import HeldLease, LeaseId
 from raisin_core.ranges import Range, Ranges
 
 STRIKES: Final = 3
+RulingKind = Literal["crashed", "timeout", "unfit"]
+RULED: Final[dict[RulingKind, str]] = {"crashed": "crash", "timeout": "timeout", "unfit": "unfit"}
 
 
 class Execution:
@@ -31,7 +33,6 @@ class Execution:
         self.state = state
         self.out = out
         self.submissions = submissions
-        self._lease_number = 0
 
     # -- giving work ---------------------------------------------------------------------------------------------
 
@@ -54,8 +55,9 @@ class Execution:
         start, stop = tasks
         job.ready.remove(start, stop)
         job.picky.pop(start, None)
-        self._lease_number += 1
-        lease = Lease(LeaseId(self.state.run, self._lease_number), job.id, start, stop, session.route, at.mono)
+        self.state.leases_given += 1
+        name = LeaseId(self.state.run, self.state.leases_given)
+        lease = Lease(name, job.id, start, stop, session.route, at.mono)
         self.state.add_lease(job, session, lease)
         self._send_needs(session, job, start, stop)
         opened = job.opened
@@ -97,7 +99,6 @@ class Execution:
         if won:
             self._record(job, session, message, won, payload, at)
         self._judge(session, message, "recorded" if won else "duplicate")
-        self._drop_pages(session, job, message.start, message.stop)
         self.submissions.end_if_done(job)
 
     def _won(self, job: Job, message: m.Results, session: Session) -> list[Range]:
@@ -150,7 +151,8 @@ class Execution:
         job.failed += result.failed
         job.changed = True
         self.out.record(result)
-        self.out.show_later(job.id, result.arrival)
+        self.out.show_later(Show(job.id, result.arrival))
+        self._drop_pages(job, result.start, result.stop)
 
     # -- attempts that do not count ------------------------------------------------------------------------------
 
@@ -166,14 +168,13 @@ class Execution:
         if message.index not in job.done and message.index < job.tasks:
             kind = "timeout" if message.kind == "timeout" else "crash"
             attempt = f"{message.lease.run}.{message.lease.number}"
-            place = f"{session.place}, slot {message.slot}" if kind == "crash" else session.place
-            tried = Tried(job.id, message.index, attempt, kind, session.host, place, message.detail)
+            tried = Tried(job.id, message.index, attempt, kind, session.host, session.place, message.detail)
             if not self._tries_again(job, session, tried):
                 self._rule(job, message.index, "timeout" if kind == "timeout" else "crashed")
 
     def reconsider(self) -> None:
-        """A worker has gone: tasks that only it could have run have nobody left."""
-        for job in list(self.state.active.values()):
+        """A worker has gone, or nobody is awaited any more: some tasks may have nobody left who could run them."""
+        for job in list(self.state.active.values()) if not self.state.awaited else ():
             for index in list(job.picky):
                 kinds = {t.kind for t in job.tried[index]}
                 if "unfit" in kinds and self._workers_here() and not scheduler.someone_fits(self.state, job, index):
@@ -190,7 +191,7 @@ class Execution:
             self.out.record(tried)
         if tried.kind == "unfit":
             job.shunned.add(session.place)
-            again = scheduler.someone_fits(self.state, job, tried.index)
+            again = bool(self.state.awaited) or scheduler.someone_fits(self.state, job, tried.index)
         if not tries:
             del job.tried[tried.index]
         if again:
@@ -202,11 +203,12 @@ class Execution:
             return sum(t.kind == "crash" for t in tries) + 1 < STRIKES
         return sum(t.kind in ("raised", "timeout") for t in tries) < job.opened.options.retries
 
-    def _rule(self, job: Job, index: int, kind: Literal["crashed", "timeout", "unfit"]) -> None:
+    def _rule(self, job: Job, index: int, kind: RulingKind) -> None:
         """The broker's own result for a task that nobody could finish."""
-        trials = [(t.host if kind != "unfit" else t.place, t.detail) for t in job.tried[index]]
+        tries = job.tried[index]
+        about = [t for t in tries if t.kind == RULED[kind]]
+        trials = [(t.host if kind != "unfit" else t.place, t.detail) for t in about]
         payload = msgspec.msgpack.encode(m.Ruling(kind, trials))
-        tries = len(job.tried[index])
         result = ResultAdded(
             job=job.id,
             arrival=len(job.results) + 1,
@@ -214,10 +216,10 @@ class Execution:
             stop=index + 1,
             won=[],
             failed=1,
-            host=trials[-1][0],
+            host=about[-1].host,
             member="",
             queued=0.0,
-            retried=[(index, tries)],
+            retried=[(index, len(tries))],
             ruling=True,
             payload=payload,
             blobs=[],
@@ -243,15 +245,16 @@ class Execution:
     def on_held(self, session: Session, message: m.Held, at: Instant) -> None:
         """Reconcile: what the worker does not hold is ready again; what it holds beyond that it keeps if nobody else
         has it."""
-        listed = {held.lease: held for held in message.leases}
+        listed = {held.lease for held in message.leases}
         for lease in list(session.leases.values()):
-            newer = lease.id.run == self.state.run and lease.id.number > message.seen
-            if lease.id not in listed and not newer:
+            if lease.id not in listed and self.state.arrived(session, lease.id, message.seen):
                 self.release(lease)
         for held in message.leases:
             if held.lease not in session.leases and not self._adopt(session, held, at):
-                self.out.send(session.route, m.Trim(held.lease, 0))
-        self.state.awaited.discard(session.instance)
+                self._take_away(session, held)
+        self.submissions.say_over(session)
+        if self.state.awaited.pop(session.instance, None) is not None:
+            self.reconsider()
 
     def release(self, lease: Lease) -> None:
         """A lease is over, done or not: what is left of it is ready again."""
@@ -282,6 +285,15 @@ class Execution:
         session.pages.setdefault(job.id, set())
         return True
 
+    def _take_away(self, session: Session, held: HeldLease) -> None:
+        """A lease that somebody else has by now, or whose job has ended."""
+        job = self.state.jobs.get(held.job)
+        if job is None or job.ended:
+            session.over.append(held.job)
+        else:
+            session.pages.setdefault(job.id, set())
+            self.out.send(session.route, m.Trim(held.lease, 0))
+
     def _give_back(self, job: Job, start: int, stop: int) -> None:
         if not job.ended:
             job.release(start, stop)
@@ -303,13 +315,16 @@ class Execution:
         old = session.pace.get(job.opened.function)
         session.pace[job.opened.function] = pace if old is None else (old + pace) / 2
 
-    def _drop_pages(self, session: Session, job: Job, start: int, stop: int) -> None:
-        """Pages that are done from end to end need not be kept by the worker."""
-        held = session.pages.get(job.id, set())
-        over = [n for n in job.page_numbers(start, stop) if n in held and self._page_done(job, n)]
-        if over and not (job.total is not None and len(job.done) >= job.total):
-            held.difference_update(over)
-            self.out.send(session.route, m.Drop(job.id, over))
+    def _drop_pages(self, job: Job, start: int, stop: int) -> None:
+        """Pages that are done from end to end need not be kept by any worker; at the end of the job it hears that."""
+        if job.total is not None and len(job.done) >= job.total:
+            return
+        done = [n for n in job.page_numbers(start, stop) if self._page_done(job, n)]
+        for session in self.state.sessions.values() if done else ():
+            held = session.pages.get(job.id, set())
+            if over := [n for n in done if n in held]:
+                held.difference_update(over)
+                self.out.send(session.route, m.Drop(job.id, over))
 
     def _page_done(self, job: Job, number: int) -> bool:
         page = job.pages[number]

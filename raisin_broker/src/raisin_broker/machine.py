@@ -219,7 +219,7 @@ class Broker:
     def _show(self, shows: Iterable[Show]) -> None:
         for shown in shows:
             if (job := self.state.jobs.get(shown.job)) is not None:
-                self.readers.show(job, shown.arrivals, shown.over)
+                self.readers.show(job, shown)
 
     def _on_stop_asked(self, event: StopAsked) -> None:
         for route in self.state.sessions:

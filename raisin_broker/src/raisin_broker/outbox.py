@@ -65,11 +65,13 @@ class Commit(msgspec.Struct, frozen=True):
 
 
 class Show(msgspec.Struct, frozen=True):
-    """Not for the shell: result pages of a job up to this arrival may now be seen; with `over`, its end as well."""
+    """Not for the shell: result pages of a job up to this arrival may now be seen; with `over`, its end as well.
+    Whoever is at the route `asked` is to hear how it stands."""
 
     job: bytes
     arrivals: int
-    over: bool
+    over: bool = False
+    asked: bytes = b""
 
 
 class Stop(msgspec.Struct, frozen=True):
@@ -105,9 +107,9 @@ class Outbox:
         else:
             self._waiting.append((batch, Send(route, message, payload)))
 
-    def show_later(self, job: bytes, arrivals: int, over: bool = False) -> None:
+    def show_later(self, show: Show) -> None:
         """Let readers see it when all that was recorded so far is durable."""
-        self._waiting.append((self._pending() or 0, Show(job, arrivals, over)))
+        self._waiting.append((self._pending() or 0, show))
 
     def flush(self, now: float) -> None:
         """The turn is over: stage what was recorded, before anything is sent that must be read from it, and commit the

@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 from typing import Final
 
-from raisin_broker.outbox import Outbox, PageOf, ResultOf
+from raisin_broker.outbox import Outbox, PageOf, ResultOf, Show
 from raisin_broker.records import StoredResult
 from raisin_broker.state import Follower, Instant, Job, Session, State
 from raisin_core.messages import Argument, Attach, Described, Fetch, Follow, Progress, Refused, Result, Unfollow
@@ -48,7 +48,7 @@ class Readers:
             job.watchers[session.route] = None
             opened = job.opened
             self.out.send_later(session.route, Described(job.id, opened.form, opened.name, opened.shape))
-            self.out.send_later(session.route, self._progress(job))
+            self.out.show_later(Show(job.id, 0, asked=session.route))
 
     def on_fetch(self, session: Session, message: Fetch) -> None:
         if (job := self._job(session, message.job)) is None:
@@ -61,14 +61,16 @@ class Readers:
         reply = Argument(job.id, number, page.first, page.count, page.blobs)
         self.out.send_later(session.route, reply, PageOf(job.id, number))
 
-    def show(self, job: Job, arrivals: int, over: bool) -> None:
-        """Result pages up to this arrival are durable; with `over`, so is the job's end."""
-        job.visible = max(job.visible, arrivals)
+    def show(self, job: Job, show: Show) -> None:
+        """This much of a job is durable now."""
+        job.visible = max(job.visible, show.arrivals)
         for follower in job.followers.values():
             self._pump(job, follower)
-        if over and not job.shown_end:
+        if show.over and not job.shown_end:
             job.shown_end = True
             self._tell(job)
+        if show.asked:
+            self.out.send(show.asked, self._progress(job))
 
     def tell_progress(self, at: Instant) -> None:
         """Say how jobs stand, at most twice a second while they change."""

@@ -108,6 +108,8 @@ class Server:
                 ready = dict(poller.poll(self._patience()))
                 if self.gate.socket in ready:
                     self.gate.handle()
+                    self._roster_at = 0.0  # whom it has let in must be known when they say Hello
+                    self._look_at_roster()
                 self._turn()
                 if self.bulk.socket in ready:
                     self.bulk.handle()

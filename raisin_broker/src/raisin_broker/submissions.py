@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from raisin_broker import records
-from raisin_broker.outbox import Outbox
+from raisin_broker.outbox import Outbox, Show
 from raisin_broker.records import StoredPage
 from raisin_broker.state import Instant, Job, Session, State
 from raisin_core import digests
@@ -94,7 +94,7 @@ class Submissions:
             for start, stop in places:
                 places.remove(start, stop)
         job.picky.clear()
-        self.out.show_later(job.id, len(job.results), over=True)
+        self.out.show_later(Show(job.id, len(job.results), over=True))
         if job.unwanted:
             self._forget(job)
 

@@ -27,7 +27,7 @@ from raisin_core.errors import DirectoryBusy
 from raisin_core.identity import keys
 from raisin_core.identity.roster import line_to_add
 from raisin_core.identity.sealing import Context, NullSealer
-from raisin_core.messages import Chunk, Have
+from raisin_core.messages import Chunk, Have, Refused
 from raisin_worker import commands as c
 from raisin_worker.events import Died, Outcome, SlotEvent
 from raisin_worker.executor import Executor
@@ -203,6 +203,8 @@ class Agent:
             self._send_all(said)
         else:
             self.handle(c.Received(event.message, event.payload))
+            if isinstance(event.message, Refused) and event.message.code == "member":
+                self._retry_at = time.monotonic() + RETRY_SECONDS  # the gate tells when we are admitted again
 
     def _on_handshake_failed(self, event: link.HandshakeFailed) -> None:
         if event.reason == "refused":

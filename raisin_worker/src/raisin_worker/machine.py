@@ -9,6 +9,7 @@ Rules of this file: pure. The agent carries out commands in their order.
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import msgspec
@@ -42,6 +43,7 @@ LOOK_SECONDS: Final = 1.0
 HELLO_SECONDS: Final = 1.0
 DRAIN_SECONDS: Final = 10.0
 START_SECONDS: Final = 30.0
+SILENCE_SECONDS: Final = 15.0
 
 
 class Me(msgspec.Struct, frozen=True):
@@ -66,6 +68,8 @@ class Worker:
         self.welcome: m.Welcome | None = None
         self.problem = ""
         self.draining_since: float | None = None
+        self._connected = False
+        self._silence = SILENCE_SECONDS
         self._seen = 0
         self._run = 0
         self._heard = self._said = self._looked = 0.0
@@ -91,10 +95,10 @@ class Worker:
                 self._heard = now
                 self._on_received(event.message, event.payload, now)
             case Connected():
-                self._heard = now
+                self._connected, self._heard = True, now
                 self._hello(now)
             case Disconnected():
-                self.welcome = None
+                self._connected, self.welcome = False, None
             case BlobHere():
                 self._on_blob_here(event)
             case BlobThere():
@@ -114,9 +118,11 @@ class Worker:
 
     def next_deadline(self) -> float | None:
         """When a Tick is needed at the latest."""
-        times = [slot.not_before for slot in self.state.slots if slot.state == "down"]
+        times = [slot.not_before for slot in self.state.slots if slot.state == "down" and slot.not_before < math.inf]
+        if self._connected:
+            times += [self._looked + LOOK_SECONDS, self._heard + self._silence]
         if self.welcome is not None:
-            times += [self._looked + LOOK_SECONDS, self._said + self.welcome.beat, self._heard + self.welcome.silence]
+            times.append(self._said + self.welcome.beat)
         if self.draining_since is not None:
             times.append(self.draining_since + DRAIN_SECONDS)
         return min(times, default=None)
@@ -148,8 +154,7 @@ class Worker:
             case m.Trim():
                 self._on_trim(message)
             case m.Drop():
-                for number in message.pages:
-                    self.state.pages.get(message.job, {}).pop(number, None)
+                self._on_drop(message)
             case m.Over():
                 for job in message.jobs:
                     self._on_over(job)
@@ -170,9 +175,10 @@ class Worker:
                 pass  # BeatBack: any traffic is a heartbeat
 
     def _on_welcome(self, message: m.Welcome) -> None:
-        self.welcome, self.problem = message, ""
+        self.welcome, self.problem, self._silence = message, "", message.silence
         if message.run != self._run:
             self._run, self._seen = message.run, 0
+        self.state.forget_pages()
         self._list_leases()
         for unjudged in self.state.unjudged.values():
             self._say_results(unjudged)
@@ -235,6 +241,14 @@ class Worker:
         else:
             self.out.append(TrimSlot(lease.slot, lease.id, 0))
 
+    def _on_drop(self, message: m.Drop) -> None:
+        """Pages whose tasks are all done; whoever still waits to run some of them need not."""
+        for number in message.pages:
+            self.state.pages.get(message.job, {}).pop(number, None)
+        for lease in self.state.queue():
+            if lease.job == message.job and not self.state.has_pages(lease):
+                self._give_back(lease)
+
     def _on_over(self, job: bytes) -> None:
         self.state.pages.pop(job, None)
         for lease in [lease for lease in self.state.leases.values() if lease.job == job]:
@@ -287,8 +301,9 @@ class Worker:
         slot.not_before = now + min(START_SECONDS, 0.1 * 2**slot.failures) if slot.failures else now
 
     def _say_crash(self, lease: WorkLease, event: Died) -> None:
-        index = event.index if lease.start <= event.index < lease.stop else lease.start
+        """Blame the task that ran, also if it lies behind a trim that came too late; the next one if that is not known."""
         if lease.start < lease.stop:
+            index = max(event.index, lease.start)
             self._say(m.Crashed(lease.id, lease.job, index, event.kind, event.detail, event.slot))
 
     def _blame_start(self, slot: Slot, event: Died) -> None:
@@ -337,12 +352,12 @@ class Worker:
         if now - self._looked > GAP_SECONDS:
             self._heard = now  # we slept: the broker's silence is our own
         self._looked = now
-        if self.welcome is None or self._ended:
+        if self._ended:
             return
-        if now - self._heard >= self.welcome.silence:
-            self.welcome = None
+        if self._connected and now - self._heard >= self._silence:
+            self._connected, self.welcome = False, None
             self.out.append(Reconnect())
-        elif now - self._said >= self.welcome.beat:
+        elif self.welcome is not None and now - self._said >= self.welcome.beat:
             self._say(m.Beat(self._seen, digests.held(lease.id for lease in self._held())))
 
     def _on_drain(self, now: float) -> None:

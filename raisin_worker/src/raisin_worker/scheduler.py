@@ -49,9 +49,7 @@ def _missing(state: State, lease: WorkLease) -> set[bytes] | None:
     """The blobs that must still come; None while function, context or pages are not here."""
     if lease.function not in state.functions or (lease.context and lease.context not in state.contexts):
         return None
-    try:
-        state.pieces(lease)
-    except LookupError:
+    if not state.has_pages(lease):
         return None
     return state.blobs(lease) - state.here
 

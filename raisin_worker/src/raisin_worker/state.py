@@ -88,6 +88,19 @@ class State:
             raise LookupError(f"arguments from task {at} on are missing")
         return found
 
+    def has_pages(self, lease: WorkLease) -> bool:
+        """Whether all pages that a lease needs are here."""
+        try:
+            self.pieces(lease)
+        except LookupError:
+            return False
+        return True
+
+    def forget_pages(self) -> None:
+        """Keep only the pages of jobs that leases are held of: the broker does not know what else is here."""
+        held = {lease.job for lease in self.leases.values()}
+        self.pages = {job: pages for job, pages in self.pages.items() if job in held}
+
     def blobs(self, lease: WorkLease) -> set[bytes]:
         """The blobs that a lease needs here, as far as function and pages have come."""
         needed = set(self.functions.get(lease.function, (b"", []))[1])

@@ -23,7 +23,10 @@ def broker() -> None:
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def run(arguments: tuple[str, ...]) -> int:
-    """Keep the jobs of a cluster, give them to its workers, record their results. The same as raisin-broker; its options: --help."""
+    """Keep the jobs of a cluster, give them to its workers, record their results.
+
+    The same as raisin-broker; --help lists its options.
+    """
     with needed("raisin-broker"):
         from raisin_broker.main import main
     return main(arguments)

@@ -23,7 +23,10 @@ def worker() -> None:
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def run(arguments: tuple[str, ...]) -> int:
-    """Run tasks of a cluster on this machine. The same as raisin-worker; its options: --help."""
+    """Run tasks of a cluster on this machine.
+
+    The same as raisin-worker; --help lists its options.
+    """
     with needed("raisin-worker"):
         from raisin_worker.main import main
     return main(arguments)

@@ -10,7 +10,10 @@ Cyclomatic complexity (T. McCabe, "A Complexity Measure", 1976) is 1 and the num
 from __future__ import annotations
 
 import ast
+import io
+import tokenize
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from types import CodeType
 from typing import Final, NamedTuple
@@ -36,6 +39,7 @@ class Report(NamedTuple):
     file: str
     size: int
     lines: int
+    comments: int = 0
     functions: int = 0
     classes: int = 0
     complexity: int = 0
@@ -53,14 +57,20 @@ def examine(root: str, file: str) -> Report:
             warnings.simplefilter("ignore")  # odd but valid code is not our business
             tree = ast.parse(source)
             code = compile(tree, file, "exec", dont_inherit=True)
+            noted = comments(source)
     except SyntaxError as error:
-        where = f" (line {error.lineno})" if error.lineno else ""
-        return Report(file, size, lines, problem=f"{error.msg}{where}")
-    except (ValueError, RecursionError, MemoryError) as error:
+        where = f"line {error.lineno}: " if error.lineno else ""
+        return Report(file, size, lines, problem=f"{where}{error.msg}")
+    except (ValueError, RecursionError, MemoryError, tokenize.TokenError) as error:
         return Report(file, size, lines, problem=f"{type(error).__name__}: {error}")
     found, classes = functions(tree)
     total = sum(each.complexity for each in found)
-    return Report(file, size, lines, len(found), classes, total, instructions(code), tuple(top(found)))
+    return Report(file, size, lines, noted, len(found), classes, total, instructions(code), tuple(top(found)))
+
+
+def comments(source: bytes) -> int:
+    """The number of comments. Raises SyntaxError, tokenize.TokenError."""
+    return sum(token.type == tokenize.COMMENT for token in tokenize.tokenize(io.BytesIO(source).readline))
 
 
 def functions(tree: ast.AST) -> tuple[list[Function], int]:
@@ -110,9 +120,15 @@ def instructions(code: CodeType) -> int:
     return total
 
 
-def top(found: list[Function], count: int = KEPT) -> list[Function]:
+def top(found: Sequence[Function]) -> list[Function]:
     """The most complex ones, in an order that does not depend on that of the list."""
-    return sorted(found, key=lambda each: (-each.complexity, each.name, each.line))[:count]
+    return sorted(found, key=lambda each: (-each.complexity, each.name, each.line))[:KEPT]
+
+
+def most_complex(reports: Sequence[Report]) -> list[tuple[Function, str]]:
+    """The most complex ones of all files, with their files."""
+    found = [(function, report.file) for report in reports for function in report.top]
+    return sorted(found, key=lambda each: (-each[0].complexity, each[1], each[0].line))[:KEPT]
 
 
 def library(root: Path, count: int | None = None) -> list[str]:

@@ -51,20 +51,33 @@ class Chaos:
         self._plan = (self._kill_task_process, self._kill_worker, self._kill_broker)
 
     @property
-    def over(self) -> bool:
-        """Whether all are killed and back."""
-        return len(self.kills) == len(self._plan) and self.kills[-1].back is not None
+    def recovered(self) -> bool:
+        """Whether the last one killed is back."""
+        return not self.kills or self.kills[-1].back is not None
+
+    @property
+    def spared(self) -> int:
+        """How many were not killed (yet)."""
+        return len(self._plan) - len(self.kills)
 
     def step(self, progress: float) -> None:
-        """Look at what came, and kill if it is time; `progress` of the first act is from 0 to 1."""
+        """Look at what came, and kill if it is time: only while an act runs, since afterwards nobody is at work.
+        `progress` of the first act is from 0 to 1."""
         begun = self._witness.read()
-        new, self._seen = self._ledger.arrivals[self._seen :], len(self._ledger.arrivals)
-        if self.kills and self.kills[-1].back is None:
-            self._look_for_recovery(self.kills[-1], new)
-        elif len(self.kills) < len(self._plan) and progress >= MOMENTS[len(self.kills)]:
+        self.look()
+        if self.recovered and len(self.kills) < len(self._plan) and progress >= MOMENTS[len(self.kills)]:
             for start in reversed(begun):
                 if self._at_work(start) and self._plan[len(self.kills)](start):
                     break
+
+    def look(self) -> None:
+        """Look at what came."""
+        count = len(self._ledger.arrivals)
+        new, self._seen = self._ledger.arrivals[self._seen : count], count
+        for arrival in new if not self.recovered else ():
+            if _is_recovery(self.kills[-1], arrival):
+                self.kills[-1].back = arrival.at - self.kills[-1].at
+                break
 
     def settle(self) -> None:
         """Once all is done: what became of the tasks in hand."""
@@ -72,12 +85,6 @@ class Chaos:
         for kill in self.kills:
             kill.rerun = len({each.label for each in self._witness.starts if each.at > kill.at} & kill.in_hand)
             kill.lost, kill.twice = self._ledger.lost(kill.in_hand), self._ledger.twice(kill.in_hand)
-
-    def _look_for_recovery(self, kill: Kill, new: list[Arrival]) -> None:
-        for arrival in new:
-            if arrival.ended > kill.at and kill.worker in ("", arrival.worker) and arrival.pid != kill.pid:
-                kill.back = arrival.at - kill.at
-                return
 
     def _at_work(self, start: Start) -> bool:
         """Whether this has just begun, and will take a moment."""
@@ -112,3 +119,7 @@ class Chaos:
         at = time.monotonic()
         begun = {each.label for each in self._witness.starts if each.pid in pids}
         self.kills.append(Kill(victim, pid, at, task, worker, begun - self._ledger.values.keys()))
+
+
+def _is_recovery(kill: Kill, arrival: Arrival) -> bool:
+    return arrival.ended > kill.at and kill.worker in ("", arrival.worker) and arrival.pid != kill.pid

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from raisin_cli.demo import endings
 from raisin_core import home
 from raisin_core.errors import RaisinError
 from raisin_core.identity import keys, roster
@@ -177,8 +178,9 @@ class Cluster:
 
     def stop(self) -> None:
         """End all parts, workers first."""
-        for part in reversed(self.parts):
-            part.stop()
+        with endings.undisturbed():
+            for part in reversed(self.parts):
+                part.stop()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import StringIO
-from pathlib import Path
+from itertools import groupby
 from typing import Final
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from raisin_cli.demo.analysis import Report, top
+from raisin_cli.demo import analysis
+from raisin_cli.demo.analysis import Report
 from raisin_cli.demo.chaos import Kill
 from raisin_cli.demo.screen import title
 
 WIDTH: Final = 100
-FONTS: Final = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
+HALF: Final = "▀"
+SHADES: Final = 12
 NEXT: Final = (
-    ("raisin broker run --listen ADDRESS:5757", "on one machine: it prints its KEY, and whom it does not know yet"),
-    ("raisin worker run --broker ADDRESS:5757 --broker-key 'KEY'", "on each that computes"),
-    (
-        '>>> import raisin; raisin.connect("ADDRESS:5757", broker_key="KEY")',
-        "without this line: the cores of this machine",
-    ),
-    (">>> list(raisin.map(abs, range(-3, 3)))", ""),
+    ("  raisin broker run --listen ADDRESS:5757", "on one machine; it prints its KEY"),
+    ("  raisin worker run --broker ADDRESS:5757 --broker-key='KEY'", "on each that computes"),
+    ("  >>> import raisin", "in python3"),
+    ('  >>> raisin.connect("ADDRESS:5757", broker_key="KEY")', "or none: this machine's cores"),
+    ("  >>> list(raisin.map(abs, range(-3, 3)))", "any function, any iterable"),
 )
 
 
@@ -39,6 +37,7 @@ class Outcome:
     reports: list[Report]
     grid: list[list[float]]
     kills: list[Kill]
+    spared: int
     seconds: float
     cpu_seconds: float
     sweep_seconds: float
@@ -55,12 +54,12 @@ def screen(outcome: Outcome, plain: bool) -> Group:
 def _parts(outcome: Outcome, plain: bool) -> Iterator[RenderableType]:
     yield title()
     yield kills(outcome.kills)
+    if outcome.spared:
+        yield Text(f"{outcome.spared} more would have been killed, but the work was over first.", "yellow")
     yield totals(outcome.reports)
     yield most_complex(outcome.reports)
     yield unparsable([report for report in outcome.reports if report.problem])
-    yield Text(
-        "Scan: a population whose growth rate alternates between a (across) and b (up): rhythm (yellow) or chaos (blue)"
-    )
+    yield scan_title(plain)
     yield heat_map(outcome.grid, plain)
     yield Text()
     yield verdict(outcome)
@@ -70,11 +69,11 @@ def _parts(outcome: Outcome, plain: bool) -> Iterator[RenderableType]:
 
 def kills(kills: Sequence[Kill]) -> Table:
     """Each kill with its consequence."""
-    table = _table("kill -9", "in the middle of", "rerun", "back in", "lost", "counted twice")
+    table = _table("kill -9", "in the middle of", "in\nhand", "rerun", "back in", "lost", "counted\ntwice")
     for each in kills:
         back = "-" if each.back is None else f"{each.back:.2f} s"
         bad = "bold red" if each.lost or each.twice else "green"
-        numbers = (str(each.rerun), back, Text(str(each.lost), bad), Text(str(each.twice), bad))
+        numbers = (str(len(each.in_hand)), str(each.rerun), back, Text(str(each.lost), bad), Text(str(each.twice), bad))
         table.add_row(Text(each.victim, "red"), each.task, *numbers)
     return table
 
@@ -82,21 +81,28 @@ def kills(kills: Sequence[Kill]) -> Table:
 def totals(reports: Sequence[Report]) -> Text:
     """The library in numbers."""
     version = ".".join(map(str, sys.version_info[:3]))
-    sums = [sum(each) for each in zip(*((r.lines, r.functions, r.classes, r.instructions) for r in reports))]
-    lines, functions, classes, code = sums
+    functions = sum(report.functions for report in reports)
     average = sum(report.complexity for report in reports) / max(1, functions)
-    return Text(
-        f"Map: {len(reports):,} files of the standard library of Python {version}: {lines:,} lines, {classes:,} classes, "
-        f"{functions:,} functions of complexity {average:.1f} on average, {code:,} bytecode instructions"
+    counted = {
+        "lines": sum(report.lines for report in reports),
+        "comments": sum(report.comments for report in reports),
+        "bytecode instructions": sum(report.instructions for report in reports),
+        "classes": sum(report.classes for report in reports),
+    }
+    return Text.assemble(
+        ("Map: ", "bold"),
+        f"the standard library of Python {version}: {len(reports):,} files, "
+        f"{sum(report.size for report in reports) / 1e6:.1f} MB, ",
+        *(f"{number:,} {what}, " for what, number in counted.items()),
+        f"{functions:,} functions of complexity {average:.1f} on average.",
     )
 
 
 def most_complex(reports: Sequence[Report]) -> Table:
     """The ten most complex functions."""
-    places = {function: report.file for report in reports for function in report.top}
     table = _table("complexity", "most complex functions", "where")
-    for each in top(list(places)):
-        table.add_row(str(each.complexity), Text(each.name, "bold"), f"{places[each]}:{each.line}")
+    for each, file in analysis.most_complex(reports):
+        table.add_row(str(each.complexity), Text(each.name, "bold"), f"{file}:{each.line}")
     return table
 
 
@@ -104,10 +110,16 @@ def unparsable(reports: Sequence[Report]) -> RenderableType:
     """The files that are not valid Python."""
     if not reports:
         return Text("All of them can be parsed.")
-    table = _table(f"{len(reports)} files that are no valid Python", "because")
+    table = _table(f"{len(reports)} files that cannot be parsed", "because")
     for each in reports:
-        table.add_row(each.file, Text(each.problem, "yellow"))
+        table.add_row(each.file, Text(each.problem, "yellow", overflow="ellipsis", no_wrap=True))
     return table
+
+
+def scan_title(plain: bool) -> Text:
+    """What the heat map shows."""
+    signs = "rhythm, or chaos (@)" if plain else "rhythm (yellow), or chaos (blue)"
+    return Text.assemble(("Scan: ", "bold"), f"a population that grows by a (across) and b (up) by turns: {signs}")
 
 
 def heat_map(grid: Sequence[Sequence[float]], plain: bool) -> Text:
@@ -115,11 +127,12 @@ def heat_map(grid: Sequence[Sequence[float]], plain: bool) -> Text:
     picture = Text()
     for upper, lower in zip(grid[::2], grid[1::2]):
         picture.append("  ")
-        for above, below in zip(upper, lower):
-            if plain:
-                picture.append(_letter((above + below) / 2))
-            else:
-                picture.append("▀", f"{_colour(above)} on {_colour(below)}")
+        if plain:
+            picture.append("".join(_letter((above + below) / 2) for above, below in zip(upper, lower)))
+        else:
+            styles = (f"{_colour(above)} on {_colour(below)}" for above, below in zip(upper, lower))
+            for style, run in groupby(styles):
+                picture.append(HALF * len(list(run)), style)
         picture.append("\n")
     picture.rstrip()
     return picture
@@ -132,10 +145,15 @@ def _letter(exponent: float) -> str:
 def _colour(exponent: float) -> str:
     """Yellow where it is stable, brightest at the edge of chaos; blue where it is chaotic."""
     if exponent <= 0:
-        strength = max(0.0, 1.0 + exponent) ** 1.5
+        strength = _step(max(0.0, 1.0 + exponent) ** 1.5)
         return f"rgb({int(40 + 215 * strength)},{int(20 + 185 * strength)},{int(10 + 40 * strength)})"
-    strength = min(1.0, exponent / 0.7)
+    strength = _step(min(1.0, exponent / 0.7))
     return f"rgb({int(20 * (1 - strength))},{int(40 + 50 * strength)},{int(90 + 130 * strength)})"
+
+
+def _step(strength: float) -> float:
+    """So many shades are enough."""
+    return round(strength * SHADES) / SHADES
 
 
 def verdict(outcome: Outcome) -> Text:
@@ -144,8 +162,8 @@ def verdict(outcome: Outcome) -> Text:
     tasks = len(outcome.reports) + sum(map(len, outcome.grid))
     return Text.assemble(
         ("Verified: ", "bold green"),
-        f"all {tasks:,} tasks have one result each; {files} files and {points} points, chosen at random, computed again "
-        "in this process: equal.",
+        f"all {tasks:,} tasks have one result each; {files} files and {points} points, chosen at random, computed "
+        "again in this process: equal.",
     )
 
 
@@ -157,33 +175,23 @@ def speed(outcome: Outcome) -> Text:
         ("Speed: ", "bold"),
         f"{outcome.seconds:.1f} s for {outcome.cpu_seconds:.1f} s of computing, kills and restarts included: ",
         (f"{ratio:.2f} times", "bold"),
-        f" as fast as one task after the other (two task processes: 2 at best), {files / outcome.seconds:,.0f} files/s; "
-        f"the sweep {sweep:.2f} times, {points / outcome.sweep_seconds:,.0f} points/s. "
+        f" as fast as one task after the other (two task processes: 2 at best), "
+        f"{files / outcome.seconds:,.0f} files/s; the sweep {sweep:.2f} times, "
+        f"{points / outcome.sweep_seconds:,.0f} points/s. "
         f"The whole demo took {outcome.total_seconds:.0f} s.",
     )
 
 
 def next_steps() -> RenderableType:
     """The commands that exist."""
-    table = Table.grid(padding=(0, 2))
-    for command, why in NEXT:
-        table.add_row(Text("  " + command, "cyan"), Text(why, "dim"))
-    return Group(Text("\nNext, with machines of your own:", "bold"), table)
-
-
-def picture(outcome: Outcome, path: Path) -> None:
-    """Save the last screen as SVG, without fonts from the network."""
-    console = Console(record=True, width=WIDTH, file=StringIO(), force_terminal=True, color_system="truecolor")
-    console.print(screen(outcome, plain=False))
-    svg = console.export_svg(title="raisin demo", unique_id="raisin")
-    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"font-family: [^;]*;", f"font-family: {FONTS};", svg)
-    path.write_text("\n".join(line.rstrip() for line in svg.splitlines()) + "\n", encoding="utf-8")
+    wide = max(len(command) for command, _ in NEXT)
+    lines = [Text.assemble((command.ljust(wide), "cyan"), ("   # " + why, "dim")) for command, why in NEXT]
+    return Group(Text("\nNext, with machines of your own:", "bold"), *lines)
 
 
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1))
     for number, column in enumerate(columns):
-        right = column in ("rerun", "back in", "lost", "counted twice", "complexity")
+        right = column in ("in\nhand", "rerun", "back in", "lost", "counted\ntwice", "complexity")
         table.add_column(column, justify="right" if right else "left", overflow="fold", no_wrap=not number)
     return table

@@ -6,25 +6,28 @@ Rules of this file: whatever happens, Ctrl-C and SIGTERM included, all processes
 from __future__ import annotations
 
 import shutil
-import signal
+import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from rich.console import Console
 
 import raisin
-from raisin_cli.demo import analysis, report, sweep, verify
+from raisin_cli.demo import analysis, endings, report, sweep, verify
 from raisin_cli.demo.chaos import Chaos
 from raisin_cli.demo.cluster import Cluster, DemoError
 from raisin_cli.demo.ledger import Act, Ledger
+from raisin_cli.demo.picture import save
 from raisin_cli.demo.screen import Screen
 from raisin_cli.demo.witness import Witness, label, watched
+from raisin_core.client.connection import Connection
 
 LOOK_SECONDS: Final = 0.005
 STALL_SECONDS: Final = 60.0
@@ -46,7 +49,7 @@ class Demo:
     def run(self) -> report.Outcome:
         """All of it. Raises DemoError if anything is wrong."""
         with Cluster(self.directory) as cluster, self._connect(cluster), Screen(self.console, cluster) as screen:
-            screen.say(f"the broker listens on {cluster.address}; {cluster.directory} will be gone afterwards")
+            screen.say(f"the broker listens on {cluster.address}; all is in {cluster.directory}")
             chaos = Chaos(cluster, self.witness, self.ledger, self._large())
             first, second = self._analysis(), self._sweep()
             screen.acts = {"Map: files": first, "Scan: points": second}
@@ -61,6 +64,7 @@ class Demo:
             [self.ledger.values[file] for file in self.files],
             grid,
             chaos.kills,
+            chaos.spared,
             first.seconds,
             first.cpu,
             second.seconds,
@@ -69,7 +73,7 @@ class Demo:
             time.monotonic() - self.began,
         )
 
-    def _connect(self, cluster: Cluster) -> Any:
+    def _connect(self, cluster: Cluster) -> Connection:
         return raisin.connect(cluster.address, broker_key=cluster.broker_key, key_file=cluster.key_file)
 
     def _analysis(self) -> Act:
@@ -82,7 +86,7 @@ class Demo:
         handle = raisin.Scan(watched, *self.axes, kwargs=work, name="sweep", where="cluster", progress=False)
         return Act(handle, len(self.points), self.ledger)
 
-    def _large(self) -> Any:
+    def _large(self) -> Callable[[str], bool]:
         """Which tasks take a moment: the larger files (where there are none, any will do)."""
         sizes = sorted(((self.root / file).stat().st_size, file) for file in self.files)
         small = {file for _, file in sizes[: len(sizes) - len(sizes) // LARGE_SHARE]}
@@ -100,7 +104,7 @@ class Demo:
             elif time.monotonic() - since > STALL_SECONDS:
                 tails = "\n".join(part.tail() for part in screen.cluster.parts)
                 raise DemoError(f"nothing has come for {STALL_SECONDS:.0f} s: {act.handle.explain()}\n{tails}")
-        chaos.step(first.done / first.total)
+        chaos.look()
         screen.update(chaos.kills)
 
     def _verify(self, grid: list[list[float]]) -> tuple[int, int]:
@@ -118,52 +122,44 @@ class Demo:
         ]
         if complaints:
             raise DemoError(f"the verification failed:\n{verify.text(complaints)}")
-        return files.count, points.count
+        return files.computed, points.computed
 
 
 def run(files: int | None, keep: bool, picture: Path | None) -> int:
     """Run the demo; the exit code is 0. Raises DemoError if anything is wrong."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = report.WIDTH
+    console = _console()
     root = Path(sysconfig.get_path("stdlib"))
     found = analysis.library(root, files)
     if not found:
         raise DemoError(f"there are no .py files in {root}, where the standard library should be")
-    with _ended_in_order(), _directory(keep, console) as directory:
+    with endings.in_order(), _directory(keep, console) as directory:
         outcome = Demo(root, found, directory, console).run()
     plain = console.color_system is None or console.options.ascii_only
     console.print(report.screen(outcome, plain))
     if picture is not None:
-        report.picture(outcome, picture)
+        save(report.screen(outcome, plain=False), picture)
     return 0
+
+
+def _console() -> Console:
+    """Standard output; letters that it cannot show become question marks."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = report.WIDTH
+    return console
 
 
 @contextmanager
 def _directory(keep: bool, console: Console) -> Iterator[Path]:
+    """A private directory; gone afterwards, unless it is to be kept."""
     path = Path(tempfile.mkdtemp(prefix="raisin-demo-"))
     try:
         yield path
     finally:
-        if keep:
-            console.print(f"kept: {path}", soft_wrap=True)
-        else:
-            shutil.rmtree(path, ignore_errors=True)
-
-
-@contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """SIGTERM and SIGHUP unwind like Ctrl-C."""
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in (getattr(signal, name) for name in names)}
-
-    def end(number: int, _: object) -> None:
-        raise SystemExit(128 + number)
-
-    for number in before:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        with endings.undisturbed():
+            if keep:
+                console.print(f"kept: {path}", soft_wrap=True)
+            else:
+                shutil.rmtree(path, ignore_errors=True)

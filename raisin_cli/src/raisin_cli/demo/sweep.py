@@ -1,4 +1,4 @@
-"""What the tasks of the second act do: how chaotic is a population whose growth rate changes between good and bad years?
+"""What the tasks of the second act do: how chaotic is a population whose growth rate alternates between two values?
 
 The logistic map x -> r x (1 - x) with r = a or b by turns, and its Lyapunov exponent: below 0 the population settles
 into a rhythm, above 0 it is chaotic. Source: M. Markus, B. Hess, "Lyapunov exponents of the logistic map with periodic

@@ -19,7 +19,7 @@ SHOWN: Final = 5
 class Checked(NamedTuple):
     """How many were computed again, and what differs."""
 
-    count: int
+    computed: int
     complaints: list[str]
 
 

@@ -39,6 +39,12 @@ class Bar:
             self._write("\n")
             self._drawn = False
 
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.finish()
+
     def _draw(self) -> None:
         done, failed, total = self._counts()
         full = WIDTH * done // total if total > 0 else 0

@@ -41,6 +41,7 @@ class Handle:
         self._failures: list[tuple[int, BaseException]] = []
         self._complete = False
         self._lock = threading.RLock()
+        self._collecting = threading.RLock()  # held while waiting, so nothing but collecting may need it
 
     # -- starting and stopping -----------------------------------------------------------------------------------
 
@@ -49,11 +50,7 @@ class Handle:
         with self._lock:
             if self._run is not None:
                 raise UsageError(f"this {self._verb} was started already")
-            assert self._plan is not None
-            run = launch.start(self._plan)
-            self._run = run
-            if isinstance(run, RemoteRun) and run.feeder is not None:
-                run.feeder.start()
+            self._started()
         return self
 
     def cancel(self) -> bool:
@@ -100,15 +97,14 @@ class Handle:
         `attempts`, `run_time`, `cpu_time`, `queued_time` (seconds), `max_rss` (bytes, the process's peak), `stdout`.
         Raises TimeoutError after `timeout` seconds in all.
         """
-        run, until = self._started(), _until(timeout)
-        bar = self._bar()
-        for batch in run.by_arrival(until, self._ticker(bar)):
-            for start, items, _ in batch.runs():
-                for index in range(start, start + len(items)):
-                    record = batch.record(index)
-                    yield {**record, "index": self._index(index), "args": self._arguments(index)}
-            bar.tick()
-        bar.finish()
+        run, until = self._started(reads=True), _until(timeout)
+        with self._bar() as bar:
+            for batch in run.by_arrival(until, self._ticker(bar)):
+                for start, items, _ in batch.runs():
+                    for index in range(start, start + len(items)):
+                        record = batch.record(index)
+                        yield {**record, "index": self._index(index), "args": self._arguments(index)}
+                bar.tick()
         error = run.error()
         if error is not None:
             raise error
@@ -120,17 +116,15 @@ class Handle:
 
     def __iter__(self) -> Iterator[Any]:
         """Values in order, as they come; goes on after a task's exception."""
-        return ValueIterator(self._started(), self._bar())
+        return ValueIterator(self._started(reads=True), self._bar())
 
     # -- how it stands -------------------------------------------------------------------------------------------
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait until it is over; False if it was not after `timeout` seconds."""
         run = self._started()
-        bar = self._bar()
-        over = run.join(_until(timeout), self._ticker(bar))
-        bar.finish()
-        return over
+        with self._bar() as bar:
+            return run.join(_until(timeout), self._ticker(bar))
 
     def is_alive(self) -> bool:
         """Whether it was started and is not over."""
@@ -234,34 +228,42 @@ class Handle:
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def _started(self) -> Running:
+    def _started(self, reads: bool = False) -> Running:
+        """The call under way, begun if need be. Whoever `reads` sends it on its way with the question for results."""
         with self._lock:
             if self._run is None:
-                self.start()
-            assert self._run is not None
+                assert self._plan is not None
+                self._run = run = launch.start(self._plan)
+                if isinstance(run, RemoteRun):
+                    if run.feeder is not None:
+                        run.feeder.start()
+                    if not reads:
+                        run.job.session.wake()
             return self._run
 
     def _collect(self, timeout: float | None) -> None:
         """Read values until the end; what was read before a timeout is kept."""
-        run, until = self._started(), _until(timeout)
-        bar = self._bar()
-        with self._lock:
-            self._reader = self._reader or run.in_order()
-            while not self._complete:
-                try:
-                    got = self._reader.run(until, self._ticker(bar))
-                except RaisinTimeout:
-                    bar.finish()
-                    raise
-                if got is None:
-                    self._complete = True
-                    self._reader.close()
-                else:
-                    start, items, failed = got
-                    self._values.extend(items)
-                    self._failures += [(index, items[index - start]) for index in sorted(failed)]
-                bar.tick()
-            bar.finish()
+        run, until = self._started(reads=True), _until(timeout)
+        if not self._collecting.acquire(timeout=-1 if timeout is None else max(0.0, timeout)):
+            raise RaisinTimeout(self.explain())
+        try:
+            with self._bar() as bar:
+                self._collect_rest(run, until, bar)
+        finally:
+            self._collecting.release()
+
+    def _collect_rest(self, run: Running, until: float | None, bar: Bar) -> None:
+        self._reader = self._reader or run.in_order()
+        while not self._complete:
+            got = self._reader.run(until, self._ticker(bar))
+            if got is None:
+                self._complete = True
+                self._reader.close()
+            else:
+                start, items, failed = got
+                self._values.extend(items)
+                self._failures += [(index, items[index - start]) for index in sorted(failed)]
+            bar.tick()
 
     def _first_error(self) -> BaseException | None:
         error = self._started().error()

@@ -66,22 +66,23 @@ class Job:
     # -- submitting ----------------------------------------------------------------------------------------------
 
     def open(self, form: Form, name: str, function: Packed, options: Options, shape: Sequence[int]) -> None:
-        """Make the job."""
+        """Make the job; it goes on its way with what comes next (a page, a reader)."""
         self._check_process()
         self.session.add_blobs(function.blobs)
         payload = self.sealer.seal(function.payload, Context("function", self.id, 0, 0))
         message = Open(self.id, form, name, function.digest, options, self.context, list(shape), sorted(function.blobs))
-        self.session.post(c.Submit(message, payload))
+        self.session.post(c.Submit(message, payload), soon=False)
 
     def add_page(self, first: int, count: int, encoded: pages.Encoded, last: bool = False) -> None:
-        """Add the arguments of tasks `[first, first + count)`; after the `last` page there are no more."""
+        """Add the arguments of tasks `[first, first + count)`; after the `last` page there are no more (and it waits for
+        a reader, or `Session.wake`)."""
         self._check_process()
         self.session.add_blobs(encoded.blobs)
         payload = self.sealer.seal(encoded.payload, Context("arguments", self.id, first, count))
         page = Page(self.id, self.added, first, count, sorted(encoded.blobs), last)
         self.added += 1
         self.total = first + count if last else self.total
-        self.session.post(c.AddPage(page, payload))
+        self.session.post(c.AddPage(page, payload), soon=not last)
 
     def close(self, total: int) -> None:
         """The job has `total` tasks."""

@@ -139,12 +139,8 @@ def timeout_text(job: Job, done: int) -> str:
     """What to say when somebody waited in vain."""
     progress = job.progress
     lost = job.session.lost_at
-    if progress is not None:
-        total = f" of {progress.total}" if progress.total >= 0 else ""
-        text = f"{max(done, progress.done)}{total} done"
-    else:
-        text = f"{done} done"
-    text += f"; job {job.id.hex()[:8]} continues (get() waits on, cancel() stops it)"
+    total = f" of {job.total}" if job.total is not None else ""
+    text = f"{max(done, progress.done if progress else 0)}{total} done; job {job.id.hex()[:8]} continues (get() waits on, cancel() stops it)"
     if progress is not None and progress.waits:
         text += f"\n  nothing of it runs: {progress.waits}"
     if lost is not None:

@@ -7,10 +7,13 @@ after the other, when somebody wants to know.
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from array import array
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
+
+import msgspec
 
 from raisin_core.client.batch import Batch
 from raisin_core.client.connection import Connection
@@ -85,10 +88,14 @@ class RemoteRun:
         yield from by_arrival(self.job, self.name, until, meanwhile)
 
     def progress(self) -> Progress:
-        known, failed = self.job.progress or Progress(self.id, "running", 0, 0, 0, -1, 0), self.job.failed_of_all
-        if known.state != "running" or failed is None or self.job.total is None:
+        """What the broker said last, and what is known here already."""
+        said, total, failed = self.job.progress, self.job.total, self.job.failed_of_all
+        known = said or Progress(self.id, "running", 0, 0, 0, -1, 0)
+        if known.state != "running" or total is None:
             return known
-        return Progress(self.id, "done", self.job.total, failed, 0, self.job.total, known.arrivals)
+        if failed is not None:
+            return Progress(self.id, "done", total, failed, 0, total, known.arrivals)
+        return msgspec.structs.replace(known, total=total)
 
     def join(self, until: float | None, meanwhile: Meanwhile | None) -> bool:
         return self.job.wait(lambda: self.job.ended, until, meanwhile)
@@ -151,11 +158,14 @@ class LocalRun:
         self._arguments: list[Any] = []
         self._batches: list[Batch] = []
         self._error: Exception | None = None
+        self._lock = threading.RLock()
 
     def step(self) -> Batch | None:
         """Run the next task; None if there is none."""
-        if self.cancelled:
-            return None
+        with self._lock:
+            return None if self.cancelled else self._next()
+
+    def _next(self) -> Batch | None:
         try:
             element = next(self._elements)
         except StopIteration:

@@ -15,7 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 import zmq
 
@@ -25,6 +25,8 @@ from raisin_core.client.machine import Client, Me
 from raisin_core.identity.keys import Keys
 from raisin_core.messages import Argument, Chunk, Have, Progress, Result
 from raisin_core.transfers import Memory, Said, Transfers
+
+RETRY_SECONDS: Final = 1.0
 
 
 class Listener(Protocol):
@@ -74,13 +76,18 @@ class Session:
     # -- any thread ----------------------------------------------------------------------------------------------
 
     def post(self, *events: c.Event | Callable[[], None], soon: bool = True) -> None:
-        """Hand events to the machine, or calls to the I/O thread, in this order; with `soon` off, it may take a second."""
+        """Hand events to the machine, or calls to the I/O thread, in this order; with `soon` off, they go with what comes
+        next, or within a second. (To wake the I/O thread costs more than to send a message.)"""
         self._inbox.extend(events)
         if soon:
-            try:
-                self._wake.send(b"\0")
-            except OSError:
-                pass  # it is awake, or the session is over
+            self.wake()
+
+    def wake(self) -> None:
+        """Let the I/O thread see what was posted."""
+        try:
+            self._wake.send(b"\0")
+        except OSError:
+            return  # it is awake, or the session is over
 
     def listen(self, job: bytes, listener: Listener) -> None:
         """News of this job go there."""
@@ -183,7 +190,7 @@ class Session:
             case link.HandshakeFailed():
                 self._note(problem=event)
                 if event.over:
-                    self._retry_at = time.monotonic() + 1.0
+                    self._retry_at = time.monotonic() + RETRY_SECONDS
             case link.Garbled():
                 failed = c.Failed(b"", "version" if event.version >= 0 else "malformed", event.reason)
                 self._carry_out(failed)
@@ -230,6 +237,8 @@ class Session:
             self._tell(failed.job, lambda who: who.on_failed(failed))
             return
         self.refusal = failed
+        if failed.code == "member":
+            self._retry_at = time.monotonic() + RETRY_SECONDS  # the gate tells when we are admitted again
         with self.changed:
             self.changed.notify_all()
         for listener in list(self._listeners.values()):
