@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import itertools
 import os
 import secrets
 import socket
@@ -40,8 +41,10 @@ def home() -> Path:
 
 
 def private_directory(path: Path) -> Path:
-    """Make the directory (and its parents) if need be and close it to others. Raises OSError if that cannot be done."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make the directory if need be (and its parents, as private) and close it to others. Raises OSError if that cannot be done."""
+    missing = list(itertools.takewhile(lambda each: not each.exists(), path.parents))
+    for each in [*reversed(missing), path]:
+        each.mkdir(mode=0o700, exist_ok=True)
     if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
         path.chmod(0o700)
     return path

@@ -39,8 +39,11 @@ def start(state: State, slot: Slot, context: bytes | None = None) -> StartSlot:
 
 
 def _convertible(state: State, context: bytes, now: float) -> Slot | None:
-    """A slot that may be started anew with this context: nothing runs there."""
-    free = [slot for slot in state.slots if slot.state in ("idle", "starting") and slot.context != context]
+    """A slot that may be started anew with this context: nothing runs there, and no lease waits for its start (else
+    leases of several contexts would take each other's slots for ever)."""
+    awaited = {lease.context for lease in state.queue()}
+    free = [slot for slot in state.slots if slot.state == "idle" and slot.context != context]
+    free += [slot for slot in state.slots if slot.state == "starting" and slot.context not in awaited]
     free += [slot for slot in state.slots if slot.state == "down" and (slot.not_before <= now or not slot.failures)]
     return free[0] if free else None
 

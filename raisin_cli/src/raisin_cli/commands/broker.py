@@ -29,4 +29,5 @@ def run(arguments: tuple[str, ...]) -> int:
     """
     with needed("raisin-broker"):
         from raisin_broker.main import main
-    return main(arguments)
+
+        return main(arguments)  # it imports the rest

@@ -10,7 +10,7 @@ import click
 
 @contextmanager
 def needed(distribution: str) -> Iterator[None]:
-    """Imports inside may fail: then one line says what to install."""
+    """Imports inside may fail: then one line says what to install. Raises ClickException."""
     try:
         yield
     except ModuleNotFoundError as missing:

@@ -140,7 +140,8 @@ def timeout_text(job: Job, done: int) -> str:
     progress = job.progress
     lost = job.session.lost_at
     total = f" of {job.total}" if job.total is not None else ""
-    text = f"{max(done, progress.done if progress else 0)}{total} done; job {job.id.hex()[:8]} continues (get() waits on, cancel() stops it)"
+    text = f"{max(done, progress.done if progress else 0)}{total} done"
+    text += f"; job {job.id.hex()[:8]} continues (get() waits on, cancel() stops it)"
     if progress is not None and progress.waits:
         text += f"\n  nothing of it runs: {progress.waits}"
     if lost is not None:
