@@ -7,9 +7,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from raisin_cli.demo import verify
 from raisin_cli.demo.chaos import Chaos
-from raisin_cli.demo.cluster import Cluster
+from raisin_cli.demo.cluster import RESTARTS, Cluster, DemoError, Part
 from raisin_cli.demo.ledger import Ledger
 from raisin_cli.demo.witness import Done, Witness, watched
 
@@ -149,3 +151,41 @@ def test_the_consequences_are_counted(home: Path) -> None:
     demo.chaos.settle()
     kill = demo.chaos.kills[0]
     assert (kill.rerun, kill.lost, kill.twice) == (2, 1, 1)
+
+
+def await_death(part: Part) -> None:
+    assert part.process is not None
+    part.process.wait(60)
+    part.tend()
+
+
+def while_it_is_tended(part: Part) -> None:
+    while True:
+        first = part.process
+        while part.process is first:
+            part.tend()
+        await_death(part)
+
+
+def test_a_part_that_does_not_start_says_why(home: Path) -> None:
+    part = Part("it", home / "it", lambda: ["no_such_module"])
+    part.start()
+    with pytest.raises(DemoError, match=r"it did not start \(exit code 1\):\n.*No module named no_such_module"):
+        await_death(part)
+    part.stop()
+
+
+def test_a_part_that_ran_before_gets_some_more_chances(home: Path) -> None:
+    part = Part("it", home / "it", lambda: ["it"])
+    (home / "it" / "it.py").write_text("print('here, pid 12')")
+    part.start()
+    assert part.process is not None
+    part.process.wait(60)
+    part.pid = 12  # it was seen while it ran
+    part.tend()
+    assert (part.deaths, part.pid) == (1, None)
+    (home / "it" / "it.py").write_text("raise SystemExit('port in use')")
+    with pytest.raises(DemoError, match="port in use"):
+        while_it_is_tended(part)
+    assert part.deaths == 1 + RESTARTS
+    part.stop()

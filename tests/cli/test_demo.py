@@ -40,9 +40,10 @@ def check(done: subprocess.CompletedProcess[str]) -> None:
     assert "raisin worker run" in done.stdout
 
 
-def test_a_short_one(place: Path) -> None:
+def test_a_short_one(place: Path, home: Path) -> None:
     done = raisin("demo", "--files", "150", TMPDIR=str(place))
     check(done)
+    assert list(home.iterdir()) == []  # the user's own raisin is not touched
     assert "150 files" in done.stdout
     nothing_is_left(place)
 

@@ -54,3 +54,17 @@ def own_home(folder: Path) -> Iterator[support.Interpreters]:
     yield made
     made.close()
     support.await_gone(path)
+
+
+@pytest.fixture(scope="module")
+def kept_cluster(home: Path, module_folder: Path) -> Iterator[None]:
+    """An interpreter that keeps the embedded cluster of this module's home while its tests run."""
+    made = support.Interpreters(home, module_folder)
+    try:
+        keeper = made.start(
+            "import raisin, sys; raisin.process(abs, (-1,)); print('there', flush=True); sys.stdin.read()"
+        )
+        keeper.await_text("there")
+        yield
+    finally:
+        made.close()

@@ -83,7 +83,7 @@ def test_five_begin_at_once(own_home):
 
 def test_begun_anew_right_after_it_ended(own_home):
     """Also while the former one is ending."""
-    for n in range(6):
+    for n in range(4):
         assert own_home.run(f"import raisin; print(raisin.process(abs, (-{n},)))").ok() == f"{n}\n"
         if n % 2:
             await_gone(own_home.home)
@@ -125,13 +125,24 @@ def test_children_that_tasks_left_behind_end_with_the_cluster(own_home):
 
 
 def test_an_interpreter_that_is_killed_while_others_go_on(own_home):
-    killed = own_home.start(SLEEPS)
+    """What it had begun keeps nobody waiting."""
+    killed = own_home.start(
+        """
+        import raisin, time
+        def run(n):
+            open(f"began-{n}", "w").close()
+            time.sleep(0.05)
+        raisin.Map(run, range(100_000)).get()
+        """
+    )
     until(lambda: list(own_home.folder.glob("began-*")), "a task has begun", show=killed.show)
     other = own_home.start(WAITS)
     killed.kill()
-    other.await_text("32", 60)  # its slots come back, although the tasks of the other had not ended
+    other.await_text("32")
+    began = len(list(own_home.folder.glob("began-*")))
     other.process.communicate(b"go on\n", timeout=30)
     await_gone(own_home.home)
+    assert began < 1000
 
 
 @pytest.mark.parametrize("part", ["broker", "worker", "keeper"])
@@ -223,7 +234,7 @@ def test_what_it_leaves_on_the_disk_is_private(own_home):
     open_to_others = [
         f"{path} {stat.S_IMODE(path.lstat().st_mode):o}"
         for path in [own_home.home, *own_home.home.rglob("*")]
-        if path.lstat().st_mode & 0o077 and not path.is_symlink()
+        if path.lstat().st_mode & 0o077 and not path.is_socket()  # nobody gets at those, in a private directory
     ]
     program.kill()
     assert not open_to_others

@@ -25,7 +25,7 @@ class ClientHost(Host):
         self.started: set[bytes] = set()
         self.boot()
         for job in jobs:
-            world.after(world.some(0.1, 60.0), lambda job=job: self._start(job))  # type: ignore[misc]
+            world.after(world.random.uniform(0.1, 200.0), lambda job=job: self._start(job))  # type: ignore[misc]
 
     def boot(self) -> None:
         """A new instance."""

@@ -22,13 +22,14 @@ class Faults:
         self.world, self.broker, self.workers, self.clients = world, broker, workers, clients
         faults: dict[str, tuple[Callable[[], None], float]] = {
             "cut": (self.cut, 8.0),
+            "snap": (self.snap, 5.0),
             "mute": (self.mute, 20.0),
             "stall": (self.stall, 10.0),
             "full": (self.full, 15.0),
             "kill broker": (self.kill_broker, 30.0),
             "stop broker": (self.stop_broker, 40.0),
             "kill worker": (self.kill_worker, 20.0),
-            "kill client": (self.kill_client, 40.0),
+            "kill client": (self.kill_client, 100.0),
             "drain": (self.drain, 25.0),
             "sleep": (self.sleep, 15.0),
             "disk full": (self.fill_disk, 15.0),
@@ -36,8 +37,10 @@ class Faults:
             "broken starts": (self.break_starts, 20.0),
         }
         self.drawn = [name for name in faults if world.chance(0.4)]
+        pace = world.random.choice((0.3, 0.6, 1.0, 2.0))
         for name in self.drawn:
-            self._again(*faults[name])
+            fault, every = faults[name]
+            self._again(fault, every * pace)
         for kind, hosts in (("broker", [broker]), ("worker", workers), ("client", clients)):
             if world.chance(0.3):
                 self.drawn.append(f"fragile {kind}")
@@ -73,6 +76,11 @@ class Faults:
         if (wire := self._wire()) is not None:
             self.world.note(wire.link.peer.name, "is cut off")
             wire.cut()
+
+    def snap(self) -> None:
+        """Cut it while something is being said, since that is where it hurts."""
+        if (wire := self._wire()) is not None:
+            wire.brittle = self.world.random.randint(1, 6)
 
     def mute(self) -> None:
         if (wire := self._wire()) is not None:

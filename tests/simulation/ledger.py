@@ -158,7 +158,7 @@ class Ledger:
                 return message.arrival <= facts.arrivals
             case m.Progress():
                 ends = message.state == facts.state or message.state == "running"
-                return ends and message.arrivals <= facts.arrivals
+                return ends and message.arrivals <= facts.arrivals and message.total in (-1, facts.total)
             case m.Judged(verdict="recorded" | "duplicate"):
                 missing = facts.done.missing(message.start, message.stop)
                 return all(index in facts.tried for start, stop in missing for index in range(start, stop))

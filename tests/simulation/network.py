@@ -41,13 +41,15 @@ class Speaking(Protocol):
 
 
 class Wire:
-    """One connection. `full_until`: sends of the broker fail until then."""
+    """One connection. `full_until`: sends of the broker fail until then. `brittle`: so many messages more and it is cut,
+    the last one on its way."""
 
     def __init__(self, world: World, link: Link, broker: Listening, route: bytes) -> None:
         self.world, self.link, self.broker, self.route = world, link, broker, route
         self.up_open = self.down_open = True
         self.up_mute = self.down_mute = False
         self.full_until = self.stalled_until = 0.0
+        self.brittle = 0
         self._last_up = self._last_down = 0.0
 
     def up(self, frames: list[bytes]) -> None:
@@ -55,6 +57,7 @@ class Wire:
         if self.up_open and not self.up_mute:
             self._last_up = self._arrival(self._last_up)
             self.world.after(self._last_up - self.world.now, lambda: self._come_up(frames))
+        self._wear()
 
     def down(self, frames: list[bytes]) -> bool:
         """From the broker to the peer; False if it cannot be sent."""
@@ -63,6 +66,7 @@ class Wire:
         if self.down_open and not self.down_mute:
             self._last_down = self._arrival(self._last_down)
             self.world.after(self._last_down - self.world.now, lambda: self._come_down(frames))
+        self._wear()
         return True
 
     def cut(self) -> None:
@@ -84,6 +88,13 @@ class Wire:
         self.down_open = self.world.chance(0.5)
         if not self.down_mute:
             self.world.after(max(0.0, self._last_down - self.world.now) + 0.01, lambda: self.link.lost(self))
+
+    def _wear(self) -> None:
+        if self.brittle:
+            self.brittle -= 1
+            if not self.brittle:
+                self.world.note(self.link.peer.name, "is cut off in the middle of a word")
+                self.cut()
 
     def _forget_route(self, delay: float) -> None:
         self.world.after(delay, lambda: self.broker.routes.pop(self.route, None) and None)

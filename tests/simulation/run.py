@@ -25,7 +25,7 @@ from tests.simulation.submission import Submission
 from tests.simulation.worker import WorkerHost
 from tests.simulation.world import EPOCH, World
 
-HARM: Final = 120.0
+HARM: Final = 240.0
 HEALING: Final = 1500.0
 REST: Final = 200.0
 WATCHED: Final = 40.0
@@ -42,8 +42,8 @@ class Simulation:
         pick = world.random
         names = [f"worker{number}" for number in range(pick.randint(1, 4))]
         mischief = [kind for kind in SHARE if world.chance(0.4)]
-        deadline = EPOCH + world.some(20.0, 200.0) if world.chance(0.15) else 0.0
-        self.plans = [JobPlan(world, names, mischief, deadline) for _ in range(pick.randint(2, 6))]
+        deadline = EPOCH + world.some(20.0, 300.0) if world.chance(0.15) else 0.0
+        self.plans = [JobPlan(world, names, mischief, deadline) for _ in range(pick.randint(3, 14))]
         jobs = {plan.id: plan for plan in self.plans}
         clients = [f"client{number}" for number in range(pick.randint(1, 2))]
         roles = frozenset(("worker", "client"))

@@ -264,6 +264,7 @@ def _restore(stored: StoredJob, now: float) -> Job:
             job.done.add(start, stop)
     job.visible = len(job.results)
     job.shown_end = job.ended
+    job.shown_total = -1 if job.total is None else job.total
     for tried in stored.tried:
         job.tried.setdefault(tried.index, []).append(tried)
     job.leased_up_to = stored.leased_up_to

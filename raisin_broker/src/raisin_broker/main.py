@@ -57,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (RaisinError, OSError, ValueError) as error:
         print(f"raisin-broker: {error}", file=sys.stderr)  # noqa: T201
         return 1
+    server.catch_signals()  # whoever reads the line may send one
     print(server.announce(), flush=True)  # noqa: T201
     if options.end_with_stdin:
         stdin_life.end_with_stdin()

@@ -65,11 +65,12 @@ class Commit(msgspec.Struct, frozen=True):
 
 
 class Show(msgspec.Struct, frozen=True):
-    """Not for the shell: result pages of a job up to this arrival may now be seen; with `over`, its end as well.
-    Whoever is at the route `asked` is to hear how it stands."""
+    """Not for the shell: result pages of a job up to this arrival may now be seen; its total, unless that is -1; with
+    `over`, its end. Whoever is at the route `asked` is to hear how it stands."""
 
     job: bytes
-    arrivals: int
+    arrivals: int = 0
+    total: int = -1
     over: bool = False
     asked: bytes = b""
 

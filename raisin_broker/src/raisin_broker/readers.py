@@ -48,7 +48,7 @@ class Readers:
             job.watchers[session.route] = None
             opened = job.opened
             self.out.send_later(session.route, Described(job.id, opened.form, opened.name, opened.shape))
-            self.out.show_later(Show(job.id, 0, asked=session.route))
+            self.out.show_later(Show(job.id, asked=session.route))
 
     def on_fetch(self, session: Session, message: Fetch) -> None:
         if (job := self._job(session, message.job)) is None:
@@ -64,6 +64,8 @@ class Readers:
     def show(self, job: Job, show: Show) -> None:
         """This much of a job is durable now."""
         job.visible = max(job.visible, show.arrivals)
+        if show.total >= 0:
+            job.shown_total, job.changed = show.total, True
         for follower in job.followers.values():
             self._pump(job, follower)
         if show.over and not job.shown_end:
@@ -138,14 +140,14 @@ class Readers:
             self.out.send(route, self._progress(job))
 
     def _progress(self, job: Job) -> Progress:
-        """How the job stands, as far as it may be seen: an end that is not durable is no end yet."""
+        """How the job stands, as far as it may be seen: a total or an end that is not durable is none yet."""
         return Progress(
             job=job.id,
             state=job.state if job.shown_end or not job.ended else "running",
             done=len(job.done),
             failed=job.failed,
             running=sum(lease.stop - lease.start for lease in job.leases.values()),
-            total=-1 if job.total is None else job.total,
+            total=job.shown_total,
             arrivals=job.visible,
             waits=self._reason(job),
         )

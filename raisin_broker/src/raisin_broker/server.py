@@ -99,7 +99,7 @@ class Server:
 
     def run(self) -> None:
         """Serve until a signal (SIGTERM, SIGINT) or `stop`; then end in good order."""
-        self._catch_signals()
+        self.catch_signals()
         poller = zmq.Poller()
         for each in (self.gate.socket, self.control, self.bulk.socket, self._woken):
             poller.register(each, zmq.POLLIN)
@@ -241,8 +241,8 @@ class Server:
         self._handle(StopAsked())
         self._handle(TurnEnded())
 
-    def _catch_signals(self) -> None:
-        """A signal ends the loop at once: it wakes the poll through a socket."""
+    def catch_signals(self) -> None:
+        """From now on a signal ends the loop, at once: it wakes the poll through a socket. `run` does this, too."""
         signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())

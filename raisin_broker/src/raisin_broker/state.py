@@ -89,7 +89,8 @@ class Follower(msgspec.Struct):
 
 
 class Job(msgspec.Struct):
-    """A job and where each of its tasks is. `visible` result pages are durable and may be shown."""
+    """A job and where each of its tasks is. `visible` result pages are durable and may be shown; so are `shown_total`
+    (-1 before) and, with `shown_end`, its end."""
 
     opened: JobOpened
     pages: list[StoredPage] = msgspec.field(default_factory=list)
@@ -106,6 +107,7 @@ class Job(msgspec.Struct):
     leases: dict[LeaseId, Lease] = msgspec.field(default_factory=dict)
     results: list[StoredResult] = msgspec.field(default_factory=list)
     visible: int = 0
+    shown_total: int = -1
     shown_end: bool = False
     failed: int = 0
     tried: dict[int, list[Tried]] = msgspec.field(default_factory=dict)

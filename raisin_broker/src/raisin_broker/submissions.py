@@ -37,6 +37,8 @@ class Submissions:
                 return
             job = self._make(session, message, payload, at)
         job.watchers[session.route] = None
+        if job.shown_end:  # its end was told when nobody was there to hear it
+            self.out.show_later(Show(job.id, asked=session.route))
         self._acknowledge(session, Opened(message.job, len(job.pages) + CREDIT))
 
     def on_page(self, session: Session, message: Page, payload: bytes, at: Instant) -> None:
@@ -152,7 +154,7 @@ class Submissions:
                 return
             job.total = total
             self.out.record(records.JobClosed(job.id, total))
-            job.changed = True
+            self.out.show_later(Show(job.id, total=total))
             self.end_if_done(job)
         self._acknowledge(session, Closed(job.id))
 

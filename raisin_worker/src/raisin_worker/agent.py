@@ -114,7 +114,7 @@ class Agent:
 
     def run(self) -> str:
         """Work until a signal or the broker ends it; gives the reason if that is an error, else an empty text."""
-        self._catch_signals()
+        self.catch_signals()
         self.handle(c.Tick())
         try:
             while self._exit is None:
@@ -313,8 +313,9 @@ class Agent:
         for message, payload in said:
             self._link.send(message, payload)
 
-    def _catch_signals(self) -> None:
-        """A signal drains: it wakes the poll through a socket. A second one ends at once."""
+    def catch_signals(self) -> None:
+        """From now on a signal drains: it wakes the poll through a socket. A second one ends at once. `run` does this,
+        too."""
         signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)

@@ -58,12 +58,17 @@ class Capture:
         with self._lock:
             self._allowance()
 
-    def end(self) -> None:
-        """The range is over: say what has no line end, forget what nobody will ask for."""
+    def end_line(self) -> None:
+        """No task runs any more: say what has no line end, and what was left out."""
         with self._lock:
             self._flush_line()
-            self._texts.clear()
             self._say_more()
+
+    def end(self) -> None:
+        """The range is over: forget what nobody will ask for."""
+        self.end_line()
+        with self._lock:
+            self._texts.clear()
 
     def _forward(self, index: int, data: bytes) -> None:
         if self._owner != index:

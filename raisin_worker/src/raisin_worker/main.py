@@ -67,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         agent = Agent(settings)
     except (RaisinError, OSError) as error:
         return _say(str(error))
+    agent.catch_signals()  # whoever reads the line may send one
     count = f"{slots} slot{'s' if slots > 1 else ''}"
     print(f"raisin-worker: {count} for {options.broker}, data {data}, pid {os.getpid()}", flush=True)  # noqa: T201
     if options.end_with_stdin:

@@ -65,6 +65,7 @@ class Runner:
             for piece in pieces:
                 end = stop if function.axes else min(stop, piece.first + piece.count)
                 self._run_piece(function, piece, end, timeout > 0)
+        self._capture.end_line()  # before the results: whoever has them all may go
         report.flush()
         self._capture.end()
         self._go_home()

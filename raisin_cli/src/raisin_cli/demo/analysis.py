@@ -62,7 +62,7 @@ def examine(root: str, file: str) -> Report:
         where = f"line {error.lineno}: " if error.lineno else ""
         return Report(file, size, lines, problem=f"{where}{error.msg}")
     except (ValueError, RecursionError, MemoryError, tokenize.TokenError) as error:
-        return Report(file, size, lines, problem=f"{type(error).__name__}: {error}")
+        return Report(file, size, lines, problem=f"{type(error).__name__}: {error}".rstrip(": "))
     found, classes = functions(tree)
     total = sum(each.complexity for each in found)
     return Report(file, size, lines, noted, len(found), classes, total, instructions(code), tuple(top(found)))

@@ -27,6 +27,7 @@ from raisin_core.identity import keys, roster
 
 WORKERS: Final = ("anna", "ben")
 RESTART_SECONDS: Final = 0.1
+RESTARTS: Final = 5
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = (0.5, 3.0)
 KILL: Final = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has one way only
@@ -44,7 +45,7 @@ class Part:
         self.process: subprocess.Popen[bytes] | None = None
         self.pid: int | None = None
         self.said = ""
-        self.deaths = 0
+        self.deaths = self._failures = 0
         self._died = 0.0
 
     def start(self) -> None:
@@ -68,15 +69,20 @@ class Part:
         if code is None:
             if self.pid is None:
                 self._listen()
-        elif self.pid is None and code >= 0 and not self._died:
-            raise DemoError(f"{self.name} did not start (exit code {code}):\n{self.tail()}")
         elif not self._died:
-            self._died, self.pid = time.monotonic(), None
-            self.deaths += 1
+            self._bury(code)
         elif time.monotonic() - self._died >= RESTART_SECONDS:
             self._died = 0.0
             self._close()
             self.start()
+
+    def _bury(self, code: int) -> None:
+        """It has died: of a kill, or because it could not start (the port may be taken for a moment)."""
+        self._failures = self._failures + 1 if self.pid is None else 0
+        if self._failures and (not self.deaths or self._failures > RESTARTS):
+            raise DemoError(f"{self.name} did not start (exit code {code}):\n{self.tail()}")
+        self._died, self.pid = time.monotonic(), None
+        self.deaths += 1
 
     def stop(self) -> None:
         """End it and wait for its end: a second SIGTERM tells a worker not to wait for its tasks."""

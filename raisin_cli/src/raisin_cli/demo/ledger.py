@@ -59,7 +59,7 @@ class Act:
     def __init__(self, handle: raisin.Map | raisin.Scan, total: int, ledger: Ledger) -> None:
         self.handle, self.total, self.ledger = handle, total, ledger
         self.done = 0
-        self.cpu = 0.0
+        self.cpu = self.wall = 0.0
         self.error: Exception | None = None
         self.began = time.monotonic()
         self.seconds = 0.0
@@ -85,6 +85,7 @@ class Act:
                 self.ledger.add(record)
                 self.done += 1
                 self.cpu += record["cpu_time"]
+                self.wall += record["run_time"]
         except Exception as error:  # noqa: BLE001 - whoever waits raises it
             self.error = error
         self.seconds = time.monotonic() - self.began

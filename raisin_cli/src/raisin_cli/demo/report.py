@@ -21,6 +21,7 @@ from raisin_cli.demo.screen import title
 WIDTH: Final = 100
 HALF: Final = "▀"
 SHADES: Final = 12
+IDLE: Final = 0.9
 NEXT: Final = (
     ("  raisin broker run --listen ADDRESS:5757", "on one machine; it prints its KEY"),
     ("  raisin worker run --broker ADDRESS:5757 --broker-key='KEY'", "on each that computes"),
@@ -32,7 +33,7 @@ NEXT: Final = (
 
 @dataclass
 class Outcome:
-    """All that the last screen tells. Seconds; `cpu_seconds` are those that the tasks which counted used."""
+    """All that the last screen tells. `cpu_seconds` are those that the tasks which counted used, of `run_seconds`."""
 
     reports: list[Report]
     grid: list[list[float]]
@@ -40,6 +41,7 @@ class Outcome:
     spared: int
     seconds: float
     cpu_seconds: float
+    run_seconds: float
     sweep_seconds: float
     sweep_cpu_seconds: float
     checked: tuple[int, int]
@@ -52,19 +54,14 @@ def screen(outcome: Outcome, plain: bool) -> Group:
 
 
 def _parts(outcome: Outcome, plain: bool) -> Iterator[RenderableType]:
-    yield title()
-    yield kills(outcome.kills)
+    gap = Text()
+    yield from (title(), gap, kills(outcome.kills), gap)
     if outcome.spared:
-        yield Text(f"{outcome.spared} more would have been killed, but the work was over first.", "yellow")
-    yield totals(outcome.reports)
-    yield most_complex(outcome.reports)
-    yield unparsable([report for report in outcome.reports if report.problem])
-    yield scan_title(plain)
-    yield heat_map(outcome.grid, plain)
-    yield Text()
-    yield verdict(outcome)
-    yield speed(outcome)
-    yield next_steps()
+        yield from (Text(f"{outcome.spared} more would have been killed, but the work was over first.", "yellow"), gap)
+    yield from (totals(outcome.reports), gap, most_complex(outcome.reports), gap)
+    yield from (unparsable([report for report in outcome.reports if report.problem]), gap)
+    yield from (scan_title(plain), gap, heat_map(outcome.grid, plain), gap)
+    yield from (verdict(outcome), speed(outcome), gap, next_steps())
 
 
 def kills(kills: Sequence[Kill]) -> Table:
@@ -177,20 +174,27 @@ def speed(outcome: Outcome) -> Text:
         (f"{ratio:.2f} times", "bold"),
         f" as fast as one task after the other (two task processes: 2 at best), "
         f"{files / outcome.seconds:,.0f} files/s; the sweep {sweep:.2f} times, "
-        f"{points / outcome.sweep_seconds:,.0f} points/s. "
+        f"{points / outcome.sweep_seconds:,.0f} points/s. {_busy(outcome.cpu_seconds / outcome.run_seconds)}"
         f"The whole demo took {outcome.total_seconds:.0f} s.",
     )
+
+
+def _busy(share: float) -> str:
+    """Says it if the tasks had to wait for a processor."""
+    if share > IDLE:
+        return ""
+    return f"This machine had other things to do: tasks had a processor for {share:.0%} of their time. "
 
 
 def next_steps() -> RenderableType:
     """The commands that exist."""
     wide = max(len(command) for command, _ in NEXT)
     lines = [Text.assemble((command.ljust(wide), "cyan"), ("   # " + why, "dim")) for command, why in NEXT]
-    return Group(Text("\nNext, with machines of your own:", "bold"), *lines)
+    return Group(Text("Next, with machines of your own:", "bold"), *lines)
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 1))
     for number, column in enumerate(columns):
         right = column in ("in\nhand", "rerun", "back in", "lost", "counted\ntwice", "complexity")
         table.add_column(column, justify="right" if right else "left", overflow="fold", no_wrap=not number)

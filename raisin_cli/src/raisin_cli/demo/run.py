@@ -67,6 +67,7 @@ class Demo:
             chaos.spared,
             first.seconds,
             first.cpu,
+            first.wall,
             second.seconds,
             second.cpu,
             checked,

@@ -207,7 +207,7 @@ def _finish(connection: Connection, interrupted: bool) -> None:
             said = run.leave(connection.place is not None, interrupted)
         except KeyboardInterrupt:
             interrupted = True
-            said = run.leave(False, interrupted)
+            said = run.leave(False, interrupted) or "interrupted while waiting for what was started: it is cancelled"
         except Exception as error:  # noqa: BLE001 - the interpreter ends anyway; say it and go on
             said = str(error)
         if said:
@@ -217,6 +217,7 @@ def _finish(connection: Connection, interrupted: bool) -> None:
 def _settle(connection: Connection) -> None:
     """Wait until the broker has acknowledged what was sent, if it is there."""
     until = time.monotonic() + SETTLE_SECONDS
+    connection.session.wake()  # there may be things that were in no hurry
     while not connection.session.settled and connection.session.lost_at is None and time.monotonic() < until:
         time.sleep(0.01)
 
