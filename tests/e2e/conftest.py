@@ -61,9 +61,7 @@ def kept_cluster(home: Path, module_folder: Path) -> Iterator[None]:
     """An interpreter that keeps the embedded cluster of this module's home while its tests run."""
     made = support.Interpreters(home, module_folder)
     try:
-        keeper = made.start(
-            "import raisin, sys; raisin.process(abs, (-1,)); print('there', flush=True); sys.stdin.read()"
-        )
+        keeper = made.start("import raisin, sys\nprint(raisin.process(str, ('there',)), flush=True)\nsys.stdin.read()")
         keeper.await_text("there")
         yield
     finally:

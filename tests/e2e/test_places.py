@@ -1,4 +1,4 @@
-"""Where programs come from: files, `-c`, standard input, a prompt, a notebook's cells, forks; and what tasks inherit."""
+"""Where programs come from: files, `-c`, standard input, prompts, notebooks' cells, forks; and what tasks inherit."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@
     > turn                                               all that had arrived was handed over
         < keep JobOpened, PageAdded                      the broker gives these records to its store, in one batch,
         < commit                                         and lets the store make it durable (or `< commit fails`)
-    > here ann client                                    short for Hello and Welcome; of a worker, also for an empty Held
+    > here ann client                                    short for Hello and Welcome, and a worker's first Held
     9.5 > wait ann bob                                   time passes, with a turn each second; ann and bob stay alive
     > disk full good full                                how the next three commits go
     > killed                                             kill -9, and a new broker on what was committed
@@ -22,163 +22,13 @@ How fields are written: `tests/support/notation.py`. `FLOWS_SHOW=1 pytest tests/
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from raisin_broker.machine import (
-    Arrived,
-    Broker,
-    CommitFailed,
-    Committed,
-    Event,
-    RosterChanged,
-    StopAsked,
-    TurnEnded,
-    Unreachable,
-)
-from raisin_broker.outbox import Command, Commit, FunctionOf, PageOf, Payload, ResultOf, Send, Stage, Stop
-from raisin_broker.state import Instant, Member
-from raisin_broker.store.memory import MemoryStore
-from raisin_core import digests
-from raisin_core.errors import StoreError
-from raisin_core.messages import Beat, Message
-from tests.support import notation, wire
+from tests.support.flow import play
 
 FLOWS = sorted(Path(__file__).parent.glob("*.txt"))
-LINE = re.compile(r"^(?P<time>[\d.]+)?\s*(?P<who>[\w/]+)?\s*(?P<mark>[<>]) (?P<text>.*)$")
-MEMBERS = {name: Member(name, frozenset(("client", "worker"))) for name in ("ann", "bob", "cleo", "dan")}
-
-
-class Flow:
-    """A broker with its store, and what it has said and done but nobody has looked at."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.names: notation.Names = {}
-        self.out: list[str] = []
-        self.store = MemoryStore()
-        self.disk: list[str] = []
-        self._begin()
-
-    def _begin(self) -> None:
-        self.machine = Broker(self.store.start(), self._at())
-        self.handle(RosterChanged(MEMBERS))
-
-    def _at(self) -> Instant:
-        return Instant(self.now, self.now)
-
-    def do(self, who: str, text: str, now: float) -> None:
-        """A line with `>`."""
-        before, self.now = self.now, now
-        word, _, rest = text.partition(" ")
-        actions: dict[str, Callable[[str], None]] = {
-            "turn": lambda _: self.handle(TurnEnded()),
-            "here": self._here,
-            "wait": lambda rest: self._wait(rest.split(), before),
-            "disk": lambda rest: self.disk.extend(rest.split()),
-            "killed": lambda _: self._kill(),
-            "unreachable": lambda rest: self.handle(Unreachable(rest.encode())),
-            "stop": lambda _: self.handle(StopAsked()),
-        }
-        if who:
-            self.say(who, *notation.parse(text, self.names, who.split("/")[0]))
-        else:
-            actions[word](rest)
-        self.machine.check()
-
-    def say(self, who: str, message: Message, payload: bytes) -> None:
-        self.handle(Arrived(who.encode(), who.split("/")[0], *wire.passed(message, payload)))
-
-    def handle(self, event: Event) -> None:
-        for command in self.machine.handle(event, self._at()):
-            self._carry_out(command)
-
-    def _here(self, text: str) -> None:
-        who, role, *slots = text.split()
-        self.do(who, f"Hello instance={who} role={role} {' '.join(slots)}", self.now)
-        assert self.out.pop() == f"{who} < Welcome run={self.machine.state.run}"
-        if role == "worker":
-            self.do(who, "Held leases=none seen=0", self.now)
-
-    def _wait(self, alive: list[str], since: float) -> None:
-        """Heartbeats and what answers them is not shown."""
-        until, self.now = self.now, since
-        while self.now < until:
-            self.now = min(until, self.now + 1.0)
-            for who in alive:
-                session = self.machine.state.sessions[who.encode()]
-                told = (2**62, digests.held(session.leases)) if session.role == "worker" else (0, 0)
-                self.say(who, Beat(*told), b"")
-                assert self.out.pop() == f"{who} < BeatBack"
-            self.handle(TurnEnded())
-
-    def _kill(self) -> None:
-        self.store = self.store.crash()
-        self._begin()
-
-    def _carry_out(self, command: Command) -> None:
-        match command:
-            case Send():
-                who = command.route.decode()
-                message, payload = wire.passed(command.message, self._payload(command.payload))
-                said = notation.write(message, payload, self.names, who.split("/")[0])
-                self.out.append(f"{who} < {said}")
-            case Stage():
-                self.store.stage(command.batch, command.records)
-                self.out.append(f"< keep {', '.join(type(record).__name__ for record in command.records)}")
-            case Commit():
-                self._commit(command.batch)
-            case Stop():
-                self.out.append("< stop")
-
-    def _commit(self, batch: int) -> None:
-        self.store.fail_next = int(bool(self.disk) and self.disk.pop(0) == "full")
-        try:
-            self.store.commit(batch)
-        except StoreError as error:
-            self.out.append("< commit fails")
-            self.handle(CommitFailed(batch, str(error)))
-        else:
-            self.out.append("< commit")
-            self.handle(Committed(batch))
-
-    def _payload(self, payload: Payload) -> bytes:
-        found: Any = payload
-        match payload:
-            case PageOf():
-                found = self.store.page(payload.job, payload.number)
-            case ResultOf():
-                found = self.store.result(payload.job, payload.arrival)
-            case FunctionOf():
-                found = self.store.function(payload.digest)
-        assert isinstance(found, bytes), f"missing: {payload}"
-        return found
-
-
-def play(lines: list[str], show: Callable[[str], None]) -> None:
-    """Run a dialog. Raises AssertionError at the first line that is not as written."""
-    flow = Flow()
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or line.startswith("#"):
-            show(line)
-            continue
-        found = LINE.match(line)
-        assert found, f"line {number} says nothing: {line}"
-        if found["mark"] == "<":
-            said = f"{found['who'] or ''} < {found['text']}".strip()
-            assert flow.out, f"line {number}: expected {said}, but nothing came"
-            assert flow.out.pop(0) == said, f"line {number}"
-        else:
-            assert not flow.out, f"left over before line {number}: {flow.out}"
-            show(line)
-            flow.do(found["who"] or "", found["text"], float(found["time"] or flow.now))
-            for each in flow.out:
-                show(f"        {each}")
-    assert not flow.out, f"left over at the end: {flow.out}"
 
 
 @pytest.mark.parametrize("path", FLOWS, ids=lambda path: path.stem)
@@ -186,7 +36,11 @@ def test_flow(path: Path) -> None:
     play(path.read_text(encoding="utf-8").splitlines(), print if "FLOWS_SHOW" in os.environ else lambda line: None)
 
 
-GOOD = ["> here ann client", "ann > Attach job=j", "    ann < Refused code='unknown job' reason='no job 6a000000 here' about=j"]
+GOOD = [
+    "> here ann client",
+    "ann > Attach job=j",
+    "    ann < Refused code='unknown job' reason='no job 6a000000 here' about=j",
+]
 
 
 @pytest.mark.parametrize(

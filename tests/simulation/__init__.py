@@ -1,4 +1,4 @@
-"""Broker, workers and clients in one process: the real machines and stores, with everything around them drawn from a seed.
+"""Broker, workers and clients in one process: the real machines and stores, and all around them drawn from a seed.
 
 world     time, chance, the trace         network   connections that delay, fall silent, are cut
 host      a process: turns, sleep, death  plan      which jobs there are, and how their tasks behave

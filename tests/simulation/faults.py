@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from tests.simulation.broker import BrokerHost
@@ -41,11 +41,12 @@ class Faults:
         for name in self.drawn:
             fault, every = faults[name]
             self._again(fault, every * pace)
-        for kind, hosts in (("broker", [broker]), ("worker", workers), ("client", clients)):
+        kinds: dict[str, Sequence[Host]] = {"broker": [broker], "worker": workers, "client": clients}
+        for kind, hosts in kinds.items():
             if world.chance(0.3):
                 self.drawn.append(f"fragile {kind}")
                 for host in hosts:
-                    host.fragile = FRAGILE[kind]  # type: ignore[attr-defined]
+                    host.fragile = FRAGILE[kind]
         world.note("faults", ", ".join(self.drawn))
         world.after(1.0, self._revive)
 
@@ -59,16 +60,21 @@ class Faults:
 
     def _revive(self) -> None:
         """Whoever is dead comes back after a while; in the end at once."""
-        for host in (self.broker, *self.workers, *self.clients):
-            if not host.alive and (not self.world.harmful or self.world.chance(0.1)):
-                if isinstance(host, WorkerHost):
-                    host.restart(replace=self.world.chance(0.7))
-                else:
-                    host.restart()
+        for worker in self.workers:
+            if self._may_revive(worker):
+                worker.restart(replace=self.world.chance(0.7))
+        others: list[BrokerHost | ClientHost] = [self.broker, *self.clients]
+        for host in others:
+            if self._may_revive(host):
+                host.restart()
         self.world.after(1.0, self._revive)
 
+    def _may_revive(self, host: Host) -> bool:
+        return not host.alive and (not self.world.harmful or self.world.chance(0.1))
+
     def _wire(self) -> Wire | None:
-        peer = self.world.random.choice([*self.workers, *self.clients])
+        peers: list[WorkerHost | ClientHost] = [*self.workers, *self.clients]
+        peer = self.world.random.choice(peers)
         wire = peer.link.wire
         return wire if peer.alive else None
 

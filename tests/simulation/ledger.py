@@ -1,7 +1,7 @@
 """What is durable, and whether what was said fits it.
 
-The rule that the broker is compared with: persist, then speak. It is kept by whoever watches the records on their way to
-the store and the messages on their way out, and it is much simpler than the broker.
+The rule that the broker is compared with: persist, then speak. It is kept by watching the records on their way to the
+store and the messages on their way out, and is much simpler than the broker.
 """
 
 from __future__ import annotations

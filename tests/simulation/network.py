@@ -1,7 +1,7 @@
 """Connections between peers and the broker.
 
-Within one connection order holds, and what is lost is lost from some point on: because it was cut, because it fell silent
-without anybody being told (half open), or because the broker's queue to it was full. Across connections anything goes:
+Within one connection order holds, and what is lost is lost from some point on: because it was cut, because it fell
+silent without anybody being told (half open), or because the broker's queue to it was full. Across connections anything goes:
 what an old one still carries may arrive after what a new one brought.
 """
 
@@ -41,8 +41,8 @@ class Speaking(Protocol):
 
 
 class Wire:
-    """One connection. `full_until`: sends of the broker fail until then. `brittle`: so many messages more and it is cut,
-    the last one on its way."""
+    """One connection. `full_until`: sends of the broker fail until then. `brittle`: so many messages more and it is
+    cut, the last one on its way."""
 
     def __init__(self, world: World, link: Link, broker: Listening, route: bytes) -> None:
         self.world, self.link, self.broker, self.route = world, link, broker, route
@@ -97,7 +97,10 @@ class Wire:
                 self.cut()
 
     def _forget_route(self, delay: float) -> None:
-        self.world.after(delay, lambda: self.broker.routes.pop(self.route, None) and None)
+        def forget() -> None:
+            self.broker.routes.pop(self.route, None)
+
+        self.world.after(delay, forget)
 
     def _arrival(self, last: float) -> float:
         return max(last, self.stalled_until, self.world.now + self.world.some(0.0002, 0.05)) + 1e-6

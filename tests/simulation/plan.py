@@ -1,4 +1,4 @@
-"""Which jobs there are, and how each of their tasks behaves: drawn once, so that the right result is known beforehand."""
+"""Which jobs there are, and how each of their tasks behaves: drawn once, so that the right result is known."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ def small_credit(seed: int) -> Iterator[None]:
 
 
 def simulate(seed: int, path: Path | None = None) -> str:
-    """Run a seed; gives the digest of its trace. Raises AssertionError with the end of the trace, and how to repeat it."""
+    """Run a seed; gives the digest of its trace. Raises AssertionError, with the end of the trace and how to repeat it."""
     simulation = Simulation(seed, path)
     try:
         with small_credit(seed):

@@ -1,9 +1,9 @@
-"""A program that uses the client: it feeds a job page by page, reads what comes, may cancel, and checks every result."""
+"""A program that uses the client: it feeds a job page by page, reads what comes, may cancel, checks every result."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -13,7 +13,8 @@ from tests.simulation.ledger import Wrong
 from tests.simulation.plan import JobPlan
 from tests.simulation.world import World
 
-PAGES_AHEAD = 4
+PAGES_AHEAD: Final = 4
+READERS: Final[list[list[m.Order]]] = [[], ["arrival"], ["window"], ["arrival", "window"], ["window", "window"]]
 
 
 class Post(Protocol):
@@ -57,7 +58,7 @@ class Submission:
         self._close_after = world.some(0.01, 30.0) if world.chance(0.4) else 0.0
         self._cancel_after = world.some(0.05, 60.0) if world.chance(0.2) else None
         self._pause = world.some(0.001, 2.0)
-        self._orders: list[m.Order] = pick.choice(([], ["arrival"], ["window"], ["arrival", "window"], ["window"] * 2))
+        self._orders = pick.choice(READERS)
         self._take_up(lambda *_: None)
 
     def _take_up(self, post: Post) -> None:

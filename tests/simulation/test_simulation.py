@@ -1,7 +1,7 @@
 """Broker, workers and clients under a seeded network and crashing hosts: see the package's docstring.
 
-    pytest tests/simulation -k seed12                    one of the usual seeds
-    RAISIN_SEEDS=100:2000 pytest tests/simulation        others: `first:last`, or single ones with commas
+pytest tests/simulation -k seed12                    one of the usual seeds
+RAISIN_SEEDS=100:2000 pytest tests/simulation        others: `first:last`, or single ones with commas
 """
 
 from __future__ import annotations

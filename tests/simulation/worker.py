@@ -125,6 +125,8 @@ class WorkerHost(Host):
     def _start_slot(self, number: int) -> None:
         if (old := self.slots.pop(number, None)) is not None:
             old.kill()
-        starts = not self.world.chance(self.failing_starts) or self._failed[number] >= 2  # at the third a task is blamed
+        starts = (
+            not self.world.chance(self.failing_starts) or self._failed[number] >= 2
+        )  # at the third a task is blamed
         self._failed[number] = 0 if starts else self._failed[number] + 1
         self.slots[number] = FakeSlot(self, number, self._jobs, lambda slot, event: self._take((slot, event)), starts)

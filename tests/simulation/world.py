@@ -97,7 +97,9 @@ class World:
 
     def last_lines(self, job: bytes | None) -> str:
         """The end of the trace, as far as it concerns a job."""
-        lines = [str(entry) for entry in self.trace if (entry.concerns(job) if job else not isinstance(entry.what, DULL))]
+        lines = [
+            str(entry) for entry in self.trace if (entry.concerns(job) if job else not isinstance(entry.what, DULL))
+        ]
         return "\n".join(lines[-LAST_LINES:])
 
 
@@ -105,7 +107,11 @@ def _short(what: Any) -> str:
     """A message with its ids cut to what tells them apart."""
     if isinstance(what, str):
         return what
-    fields = [f"{f.name}={_value(getattr(what, f.name))}" for f in msgspec.structs.fields(what) if getattr(what, f.name) != f.default]
+    fields = [
+        f"{f.name}={_value(getattr(what, f.name))}"
+        for f in msgspec.structs.fields(what)
+        if getattr(what, f.name) != f.default
+    ]
     return f"{type(what).__name__} {' '.join(fields)}"
 
 

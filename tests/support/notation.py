@@ -1,8 +1,9 @@
 """A notation for people: `Lease lease=1.2 job=j start=0 stop=4 function=f`, and back.
 
-Ids and digests are short names: an id is the name's own bytes, a digest that of the name. What is left out has its default,
-or one from `LEFT_OUT`. `won=all` is the empty list, `leases=none` too; `won=0-2,4-6` are ranges, `retried=3:2` pairs,
-`leases=1.2:j:0-4` held leases, `held=1.2,1.3` their digest, `options=retries:1,where:bob` options, `unfit="3:it lacks numpy"` tasks and reasons.
+Ids and digests are short names: an id is the name's own bytes, a digest that of the name. What is left out has its
+default, or one from `LEFT_OUT`. `won=all` is the empty list, `leases=none` too; `won=0-2,4-6` are ranges, `retried=3:2`
+pairs, `leases=1.2:j:0-4` held leases, `held=1.2,1.3` their digest, `options=retries:1,where:bob` options, and
+`unfit="3:it lacks numpy"` tasks with reasons.
 """
 
 from __future__ import annotations
@@ -182,7 +183,8 @@ def _write(name: str, kind: Any, value: Any, names: Names) -> str:
     if isinstance(value, m.LeaseId):
         return f"{value.run}.{value.number}"
     if isinstance(value, m.HeldLease):
-        return f"{_write(name, None, value.lease, names)}:{_write(name, None, value.job, names)}:{value.start}-{value.stop}"
+        lease, job = (_write(name, None, each, names) for each in (value.lease, value.job))
+        return f"{lease}:{job}:{value.start}-{value.stop}"
     if isinstance(value, m.Options):
         return str(value)
     return str(round(value, 3) if isinstance(value, float) else value)

@@ -36,6 +36,7 @@ from raisin_core import envelope
 from raisin_core.addresses import endpoints
 from raisin_core.identity.keys import Keys, check_key
 from raisin_core.messages import Message
+from raisin_core.peer import Connected, Disconnected, Received
 
 MAX_FRAME: Final = envelope.MAX_PAYLOAD + 1024 * 1024
 ATTEMPTS: Final = 3
@@ -59,14 +60,6 @@ Context = zmq.Context[zmq.Socket[bytes]]
 Socket = zmq.Socket[bytes]
 
 
-class Connected(msgspec.Struct, frozen=True):
-    """The broker has proved its key and admitted ours: say Hello now."""
-
-
-class Disconnected(msgspec.Struct, frozen=True):
-    """The connection is gone, with all that was not sent; the link tries to make another by itself."""
-
-
 class HandshakeFailed(msgspec.Struct, frozen=True):
     """An attempt to connect failed. If it is `over`, nothing more is tried until `reset()`.
 
@@ -82,13 +75,6 @@ class HandshakeFailed(msgspec.Struct, frozen=True):
 
 class BulkLost(msgspec.Struct, frozen=True):
     """The second connection is gone: what was said there and not answered must be said again (that makes a new one)."""
-
-
-class Received(msgspec.Struct, frozen=True):
-    """The broker said this."""
-
-    message: Message
-    payload: bytes
 
 
 class Garbled(msgspec.Struct, frozen=True):

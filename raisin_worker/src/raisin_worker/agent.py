@@ -21,7 +21,7 @@ from typing import Any, Final
 import msgspec
 import zmq
 
-from raisin_core import home, link, logs
+from raisin_core import home, link, logs, peer
 from raisin_core import transfers as t
 from raisin_core.errors import DirectoryBusy
 from raisin_core.identity import keys
@@ -93,7 +93,7 @@ class Agent:
         self._wake, self._woken = socket.socketpair()
         for end in (self._wake, self._woken):
             end.setblocking(False)
-        self._exit: c.Exit | None = None
+        self._exit: peer.Exit | None = None
         self._retry_at: float | None = None
         self._problem = ""
         self._since = time.monotonic()
@@ -115,7 +115,7 @@ class Agent:
     def run(self) -> str:
         """Work until a signal or the broker ends it; gives the reason if that is an error, else an empty text."""
         self.catch_signals()
-        self.handle(c.Tick())
+        self.handle(peer.Tick())
         try:
             while self._exit is None:
                 self._wait()
@@ -162,7 +162,7 @@ class Agent:
         if self._retry_at is not None and time.monotonic() >= self._retry_at:
             self._retry_at = None
             self._link.reset()
-        self.handle(c.Tick())
+        self.handle(peer.Tick())
 
     def _patience(self) -> int:
         """Milliseconds until something must be looked at."""
@@ -176,15 +176,15 @@ class Agent:
 
     def _on_link(self, event: link.LinkEvent) -> None:
         match event:
-            case link.Received():
+            case peer.Received():
                 self._on_received(event)
-            case link.Connected():
+            case peer.Connected():
                 self._since = time.monotonic()
                 self._note("")
-                self.handle(c.Connected())
-            case link.Disconnected():
+                self.handle(peer.Connected())
+            case peer.Disconnected():
                 self.log.warning("the connection to the broker is lost; trying again")
-                self.handle(c.Disconnected())
+                self.handle(peer.Disconnected())
             case link.BulkLost():
                 self._send_all(self._transfers.restart())
             case link.HandshakeFailed():
@@ -192,17 +192,17 @@ class Agent:
             case link.Garbled():
                 self.log.error("from the broker: %s", event.reason)
 
-    def _on_received(self, event: link.Received) -> None:
+    def _on_received(self, event: peer.Received) -> None:
         if isinstance(event.message, Have):
             said, complete = self._transfers.on_have(event.message)
             self._send_all(said)
             if complete:
-                self.handle(c.BlobThere(event.message.digest))
+                self.handle(peer.BlobThere(event.message.digest))
         elif isinstance(event.message, Chunk):
             said, _ = self._transfers.on_chunk(event.message, event.payload)
             self._send_all(said)
         else:
-            self.handle(c.Received(event.message, event.payload))
+            self.handle(peer.Received(event.message, event.payload))
             if isinstance(event.message, Refused) and event.message.code == "member":
                 self._retry_at = time.monotonic() + RETRY_SECONDS  # the gate tells when we are admitted again
 
@@ -226,7 +226,7 @@ class Agent:
 
     def _carry_out(self, command: c.Command) -> None:
         match command:
-            case c.Say():
+            case peer.Say():
                 self._link.send(command.message, command.payload)
             case c.Run():
                 self._run(command)
@@ -240,12 +240,12 @@ class Agent:
                 self.handle(c.SlotTrimmed(command.slot, command.lease, stop))
             case c.FetchBlob():
                 self._fetch_blob(command.digest)
-            case c.SendBlob():
+            case peer.SendBlob():
                 self._send_blob(command.digest)
-            case c.Reconnect():
+            case peer.Reconnect():
                 self.log.warning("the broker is silent; connecting anew")
                 self._link.reset()
-            case c.Exit():
+            case peer.Exit():
                 self._exit = command
 
     def _run(self, command: c.Run) -> None:
@@ -322,5 +322,5 @@ class Agent:
 
     def _on_signal(self, *_: object) -> None:
         if self._drain or self.machine.draining_since is not None:
-            self._exit = c.Exit()
+            self._exit = peer.Exit()
         self._drain = True

@@ -7,26 +7,12 @@ from __future__ import annotations
 
 import msgspec
 
-from raisin_core.messages import LeaseId, Message
+from raisin_core.messages import LeaseId
+from raisin_core.peer import BlobThere, Connected, Disconnected, Exit, Received, Reconnect, Say, SendBlob, Tick
 from raisin_worker.events import SlotEvent
 from raisin_worker.state import Argued
 
 # -- events, besides those of the slots ------------------------------------------------------------------------------
-
-
-class Connected(msgspec.Struct, frozen=True):
-    """A connection to the broker stands."""
-
-
-class Disconnected(msgspec.Struct, frozen=True):
-    """It does not stand any more."""
-
-
-class Received(msgspec.Struct, frozen=True):
-    """The broker said this."""
-
-    message: Message
-    payload: bytes = b""
 
 
 class SlotTrimmed(msgspec.Struct, frozen=True):
@@ -44,16 +30,6 @@ class BlobHere(msgspec.Struct, frozen=True):
     found: bool = True
 
 
-class BlobThere(msgspec.Struct, frozen=True):
-    """A blob of ours is with the broker."""
-
-    digest: bytes
-
-
-class Tick(msgspec.Struct, frozen=True):
-    """Time has passed."""
-
-
 class Drain(msgspec.Struct, frozen=True):
     """Finish what runs, give back the rest, and end."""
 
@@ -61,13 +37,6 @@ class Drain(msgspec.Struct, frozen=True):
 Event = SlotEvent | Connected | Disconnected | Received | SlotTrimmed | BlobHere | BlobThere | Tick | Drain
 
 # -- commands --------------------------------------------------------------------------------------------------------
-
-
-class Say(msgspec.Struct, frozen=True):
-    """Send this to the broker."""
-
-    message: Message
-    payload: bytes = b""
 
 
 class StartSlot(msgspec.Struct, frozen=True):
@@ -111,22 +80,6 @@ class FetchBlob(msgspec.Struct, frozen=True):
     """Get a blob from the broker."""
 
     digest: bytes
-
-
-class SendBlob(msgspec.Struct, frozen=True):
-    """Bring a blob to the broker."""
-
-    digest: bytes
-
-
-class Reconnect(msgspec.Struct, frozen=True):
-    """The broker is silent: throw the sockets away and make others."""
-
-
-class Exit(msgspec.Struct, frozen=True):
-    """The program ends; with an error if `reason` is not empty."""
-
-    reason: str = ""
 
 
 Command = Say | StartSlot | Define | Run | TrimSlot | FetchBlob | SendBlob | Reconnect | Exit

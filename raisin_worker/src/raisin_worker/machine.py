@@ -17,33 +17,14 @@ import msgspec
 from raisin_core import digests
 from raisin_core import messages as m
 from raisin_core.messages import Message
-from raisin_worker.commands import (
-    BlobHere,
-    BlobThere,
-    Command,
-    Connected,
-    Disconnected,
-    Drain,
-    Event,
-    Exit,
-    Received,
-    Reconnect,
-    Say,
-    SendBlob,
-    SlotTrimmed,
-    Tick,
-    TrimSlot,
-)
+from raisin_core.peer import BlobThere, Connected, Disconnected, Exit, Line, Received, Reconnect, Say, SendBlob, Tick
+from raisin_worker.commands import BlobHere, Command, Drain, Event, SlotTrimmed, TrimSlot
 from raisin_worker.events import Died, Outcome, RangeEnded, Ready, Wrote
 from raisin_worker.scheduler import fill, start
 from raisin_worker.state import Argued, Slot, State, Unjudged, WorkLease
 
-GAP_SECONDS: Final = 2.0
-LOOK_SECONDS: Final = 1.0
-HELLO_SECONDS: Final = 1.0
 DRAIN_SECONDS: Final = 10.0
 START_SECONDS: Final = 30.0
-SILENCE_SECONDS: Final = 15.0
 
 
 class Me(msgspec.Struct, frozen=True):
@@ -65,15 +46,11 @@ class Worker:
         self.me = me
         self.state = State(me.slots, me.eager)
         self.out: list[Command] = []
-        self.welcome: m.Welcome | None = None
+        self.line = Line()
         self.problem = ""
         self.draining_since: float | None = None
-        self._connected = False
-        self._silence = SILENCE_SECONDS
         self._seen = 0
         self._run = 0
-        self._heard = self._said = self._looked = 0.0
-        self._hello_at = -HELLO_SECONDS
         self._ended = False
 
     def handle(self, event: Event, now: float) -> list[Command]:
@@ -92,13 +69,13 @@ class Worker:
             case SlotTrimmed():
                 self._on_slot_trimmed(event)
             case Received():
-                self._heard = now
+                self.line.hear(now)
                 self._on_received(event.message, event.payload, now)
             case Connected():
-                self._connected, self._heard = True, now
+                self.line.connect(now)
                 self._hello(now)
             case Disconnected():
-                self._connected, self.welcome = False, None
+                self.line.drop()
             case BlobHere():
                 self._on_blob_here(event)
             case BlobThere():
@@ -113,19 +90,16 @@ class Worker:
         self._end_if_drained(now)
         commands, self.out = self.out, []
         if any(isinstance(command, Say) for command in commands):
-            self._said = now
+            self.line.spoke(now)
         return commands
 
     def next_deadline(self) -> float | None:
         """When a Tick is needed at the latest."""
         times = [slot.not_before for slot in self.state.slots if slot.state == "down" and slot.not_before < math.inf]
-        if self._connected:
-            times += [self._looked + LOOK_SECONDS, self._heard + self._silence]
-        if self.welcome is not None:
-            times.append(self._said + self.welcome.beat)
         if self.draining_since is not None:
             times.append(self.draining_since + DRAIN_SECONDS)
-        return min(times, default=None)
+        line = self.line.deadline()
+        return min([*times, line] if line is not None else times, default=None)
 
     def check(self) -> None:
         """Invariants. Raises AssertionError."""
@@ -135,9 +109,8 @@ class Worker:
 
     def _hello(self, now: float) -> None:
         me = self.me
-        self._hello_at = now
-        self.welcome = None
-        self._say(m.Hello(me.instance, "worker", me.host, me.pid, me.environment, me.slots, b"", me.replaces))
+        hello = m.Hello(me.instance, "worker", me.host, me.pid, me.environment, me.slots, b"", me.replaces)
+        self.out.append(self.line.greet(hello, b"", now))
 
     def _on_received(self, message: Message, payload: bytes, now: float) -> None:
         match message:
@@ -163,19 +136,20 @@ class Worker:
             case m.ListLeases():
                 self._list_leases()
             case m.WhoAreYou():
-                if now - self._hello_at >= HELLO_SECONDS or self.welcome is not None:
+                if self.line.must_greet(now):
                     self._hello(now)
             case m.Refused():
                 self._on_refused(message)
             case m.Farewell():
-                self.welcome = None
+                self.line.end()
                 if message.final:
                     self._exit()
             case _:
                 pass  # BeatBack: any traffic is a heartbeat
 
     def _on_welcome(self, message: m.Welcome) -> None:
-        self.welcome, self.problem, self._silence = message, "", message.silence
+        self.line.stand(message)
+        self.problem = ""
         if message.run != self._run:
             self._run, self._seen = message.run, 0
         self.state.forget_pages()
@@ -188,7 +162,7 @@ class Worker:
     def _on_refused(self, message: m.Refused) -> None:
         if message.fatal and message.code != "replaced":
             self.problem = message.reason
-            self.welcome = None
+            self.line.end()
             if message.code != "member":
                 self._exit(message.reason)
 
@@ -317,7 +291,7 @@ class Worker:
 
     def _on_wrote(self, event: Wrote) -> None:
         lease = self._running(event.slot)
-        if lease is not None and self.welcome is not None:
+        if lease is not None and self.line.welcome is not None:
             self._say(m.Wrote(lease.job, event.index), event.text)
 
     def _running(self, slot: int) -> WorkLease | None:
@@ -343,21 +317,16 @@ class Worker:
                 self._say_results(unjudged)
 
     def _say_results(self, unjudged: Unjudged) -> None:
-        if self.welcome is not None and not unjudged.waits:
+        if self.line.welcome is not None and not unjudged.waits:
             self._say(unjudged.message, unjudged.payload)
 
     # -- time ----------------------------------------------------------------------------------------------------
 
     def _on_time(self, now: float) -> None:
-        if now - self._looked > GAP_SECONDS:
-            self._heard = now  # we slept: the broker's silence is our own
-        self._looked = now
-        if self._ended:
-            return
-        if self._connected and now - self._heard >= self._silence:
-            self._connected, self.welcome = False, None
+        asked = self.line.look(now)
+        if asked == "silent":
             self.out.append(Reconnect())
-        elif self.welcome is not None and now - self._said >= self.welcome.beat:
+        elif asked == "beat" and not self._ended:
             self._say(m.Beat(self._seen, digests.held(lease.id for lease in self._held())))
 
     def _on_drain(self, now: float) -> None:
@@ -381,5 +350,5 @@ class Worker:
             self.out.append(Exit(reason))
 
     def _say(self, message: Message, payload: bytes = b"") -> None:
-        if self.welcome is not None or isinstance(message, m.Hello):
+        if self.line.welcome is not None:
             self.out.append(Say(message, payload))

@@ -7,24 +7,10 @@ from __future__ import annotations
 
 import msgspec
 
-from raisin_core.messages import Argument, Message, Open, Order, Page, Progress, Result
+from raisin_core.messages import Argument, Open, Order, Page, Progress, Result
+from raisin_core.peer import BlobThere, Connected, Disconnected, Exit, Received, Reconnect, Say, SendBlob, Tick
 
 # -- events ----------------------------------------------------------------------------------------------------------
-
-
-class Connected(msgspec.Struct, frozen=True):
-    """A connection to the broker stands."""
-
-
-class Disconnected(msgspec.Struct, frozen=True):
-    """It does not stand any more."""
-
-
-class Received(msgspec.Struct, frozen=True):
-    """The broker said this."""
-
-    message: Message
-    payload: bytes = b""
 
 
 class Submit(msgspec.Struct, frozen=True):
@@ -91,16 +77,6 @@ class FetchArguments(msgspec.Struct, frozen=True):
     index: int
 
 
-class BlobThere(msgspec.Struct, frozen=True):
-    """A blob of ours is with the broker."""
-
-    digest: bytes
-
-
-class Tick(msgspec.Struct, frozen=True):
-    """Time has passed."""
-
-
 class Leave(msgspec.Struct, frozen=True):
     """Say goodbye and end."""
 
@@ -124,13 +100,6 @@ Event = (
 )
 
 # -- commands --------------------------------------------------------------------------------------------------------
-
-
-class Say(msgspec.Struct, frozen=True):
-    """Send this to the broker."""
-
-    message: Message
-    payload: bytes = b""
 
 
 class Deliver(msgspec.Struct, frozen=True):
@@ -191,20 +160,6 @@ class Greeted(msgspec.Struct, frozen=True):
     """The session stands."""
 
     run: int
-
-
-class SendBlob(msgspec.Struct, frozen=True):
-    """Bring a blob to the broker."""
-
-    digest: bytes
-
-
-class Reconnect(msgspec.Struct, frozen=True):
-    """The broker is silent: throw the sockets away and make others."""
-
-
-class Exit(msgspec.Struct, frozen=True):
-    """The goodbye is said."""
 
 
 Command = (

@@ -15,14 +15,12 @@ from typing import Final
 import msgspec
 
 from raisin_core import messages as m
+from raisin_core import peer
 from raisin_core.client import commands as c
 from raisin_core.messages import Message
+from raisin_core.peer import Line
 from raisin_core.ranges import Ranges
 
-GAP_SECONDS: Final = 2.0
-LOOK_SECONDS: Final = 1.0
-HELLO_SECONDS: Final = 1.0
-SILENCE_SECONDS: Final = 15.0
 FIRST_CREDIT: Final = 16
 
 
@@ -78,19 +76,15 @@ class Client:
         self.me = me
         self.jobs: dict[bytes, Job] = {}
         self.out: list[c.Command] = []
-        self.welcome: m.Welcome | None = None
-        self._connected = False
-        self._silence = SILENCE_SECONDS
+        self.line = Line()
         self._waits: dict[bytes, None] = {}
         self._there: set[bytes] = set()
-        self._heard = self._said = self._looked = 0.0
-        self._hello_at = -HELLO_SECONDS
 
     def handle(self, event: c.Event, now: float) -> list[c.Command]:
         """Take one event at `now` (seconds, monotonic); the commands are to be carried out in their order."""
         match event:
-            case c.Received():
-                self._heard = now
+            case peer.Received():
+                self.line.hear(now)
                 self._on_received(event.message, event.payload, now)
             case c.Read():
                 self._on_read(event)
@@ -113,30 +107,27 @@ class Client:
             case c.AttachTo():
                 self.jobs[event.job] = Job(None, opened=True, told=True, closed=True, attached=True)
                 self._say(m.Attach(event.job))
-            case c.BlobThere():
+            case peer.BlobThere():
                 self._on_blob_there(event)
-            case c.Connected():
-                self._connected, self._heard = True, now
+            case peer.Connected():
+                self.line.connect(now)
                 self._hello(now)
-            case c.Disconnected():
-                self._connected, self.welcome = False, None
+            case peer.Disconnected():
+                self.line.drop()
             case c.Leave():
                 self._say(m.Goodbye())
-                self.out.append(c.Exit())
-            case c.Tick():
+                self.out.append(peer.Exit())
+            case peer.Tick():
                 pass
         self._on_time(now)
         commands, self.out = self.out, []
-        if any(isinstance(command, c.Say) for command in commands):
-            self._said = now
+        if any(isinstance(command, peer.Say) for command in commands):
+            self.line.spoke(now)
         return commands
 
     def next_deadline(self) -> float | None:
         """When a Tick is needed at the latest."""
-        if not self._connected:
-            return None
-        beat = self._silence if self.welcome is None else self.welcome.beat
-        return min(self._looked + LOOK_SECONDS, self._said + beat, self._heard + self._silence)
+        return self.line.deadline()
 
     def settled(self) -> bool:
         """Whether the broker has acknowledged all that was submitted; to an ended job nothing is added."""
@@ -193,7 +184,7 @@ class Client:
             job.fetching[event.index] = None
             self._say(m.Fetch(event.job, event.index))
 
-    def _on_blob_there(self, event: c.BlobThere) -> None:
+    def _on_blob_there(self, event: peer.BlobThere) -> None:
         self._waits.pop(event.digest, None)
         self._there.add(event.digest)
         for key, job in self.jobs.items():
@@ -204,9 +195,8 @@ class Client:
 
     def _hello(self, now: float) -> None:
         me = self.me
-        self._hello_at, self.welcome = now, None
         hello = m.Hello(me.instance, "client", me.host, me.pid, me.environment, 0, me.context)
-        self._say(hello, me.context_payload)
+        self.out.append(self.line.greet(hello, me.context_payload, now))
 
     def _on_received(self, message: Message, payload: bytes, now: float) -> None:
         match message:
@@ -231,18 +221,18 @@ class Client:
             case m.Welcome():
                 self._on_welcome(message)
             case m.WhoAreYou():
-                if now - self._hello_at >= HELLO_SECONDS or self.welcome is not None:
+                if self.line.must_greet(now):
                     self._hello(now)
             case m.Refused():
                 self._on_refused(message)
             case m.Farewell():
-                self.welcome = None
+                self.line.end()
             case _:
                 pass  # BeatBack: any traffic is a heartbeat
 
     def _on_welcome(self, message: m.Welcome) -> None:
         """A new session: say again all that is not acknowledged, and go on watching and reading where we were."""
-        self.welcome, self._silence = message, message.silence
+        self.line.stand(message)
         self.out.append(c.Greeted(message.run))
         for key, job in self.jobs.items():
             job.sent, job.close_sent, job.told = job.stored, False, job.opened
@@ -314,14 +304,14 @@ class Client:
         if message.code == "replaced":
             return
         if message.fatal:
-            self.welcome = None
+            self.line.end()
         if message.about in self.jobs or message.fatal:
             self.out.append(c.Failed(message.about, message.code, message.reason))
 
     # -- sending -------------------------------------------------------------------------------------------------
 
     def _send_open(self, key: bytes, job: Job) -> None:
-        if job.open is None or job.told or self.welcome is None or self._missing(job.open.message.blobs):
+        if job.open is None or job.told or self.line.welcome is None or self._missing(job.open.message.blobs):
             return
         job.told = True
         self._say(job.open.message, job.open.payload)
@@ -329,7 +319,7 @@ class Client:
 
     def _send_pages(self, job: Job) -> None:
         """Send what the credit allows, in order; then the end."""
-        if not job.told or job.ended or self.welcome is None:
+        if not job.told or job.ended or self.line.welcome is None:
             return
         while job.sent < min(job.added, job.credit):
             page = job.pages[job.sent - job.stored]
@@ -348,7 +338,7 @@ class Client:
         for digest in blobs:
             if digest not in self._there and digest not in self._waits:
                 self._waits[digest] = None
-                self.out.append(c.SendBlob(digest))
+                self.out.append(peer.SendBlob(digest))
 
     def _missing(self, blobs: list[bytes]) -> bool:
         return any(digest not in self._there for digest in blobs)
@@ -356,15 +346,12 @@ class Client:
     # -- time ----------------------------------------------------------------------------------------------------
 
     def _on_time(self, now: float) -> None:
-        if now - self._looked > GAP_SECONDS:
-            self._heard = now  # we slept: the broker's silence is our own
-        self._looked = now
-        if self._connected and now - self._heard >= self._silence:
-            self._connected, self.welcome = False, None
-            self.out.append(c.Reconnect())
-        elif self.welcome is not None and now - self._said >= self.welcome.beat:
+        asked = self.line.look(now)
+        if asked == "silent":
+            self.out.append(peer.Reconnect())
+        elif asked == "beat":
             self._say(m.Beat())
 
     def _say(self, message: Message, payload: bytes = b"") -> None:
-        if self.welcome is not None or isinstance(message, m.Hello):
-            self.out.append(c.Say(message, payload))
+        if self.line.welcome is not None:
+            self.out.append(peer.Say(message, payload))

@@ -19,7 +19,7 @@ from typing import Final, Protocol
 
 import zmq
 
-from raisin_core import link
+from raisin_core import link, peer
 from raisin_core.client import commands as c
 from raisin_core.client.machine import Client, Me
 from raisin_core.identity.keys import Keys
@@ -166,25 +166,25 @@ class Session:
                 posted()
             else:
                 self._handle(posted)
-        self._handle(c.Tick())
+        self._handle(peer.Tick())
         return True
 
     def _on_link(self, event: link.LinkEvent) -> None:
         match event:
-            case link.Received():
+            case peer.Received():
                 if isinstance(event.message, Have):
                     self._on_have(event.message)
                 elif isinstance(event.message, Chunk):
                     said, _ = self._transfers.on_chunk(event.message, event.payload)
                     self._send_all(said)
                 else:
-                    self._handle(c.Received(event.message, event.payload))
-            case link.Connected():
+                    self._handle(peer.Received(event.message, event.payload))
+            case peer.Connected():
                 self._note(problem=None)
-                self._handle(c.Connected())
-            case link.Disconnected():
+                self._handle(peer.Connected())
+            case peer.Disconnected():
                 self._lost()
-                self._handle(c.Disconnected())
+                self._handle(peer.Disconnected())
             case link.BulkLost():
                 self._send_all(self._transfers.restart())
             case link.HandshakeFailed():
@@ -201,7 +201,7 @@ class Session:
 
     def _carry_out(self, command: c.Command) -> None:
         match command:
-            case c.Say():
+            case peer.Say():
                 self._link.send(command.message, command.payload)
             case c.Deliver():
                 self._tell(command.message.job, lambda who: who.on_result(command.message, command.payload))
@@ -217,14 +217,14 @@ class Session:
                 self._tell(command.job, lambda who: who.on_described(command))
             case c.Failed():
                 self._on_failed(command)
-            case c.SendBlob():
+            case peer.SendBlob():
                 self._send_blob(command.digest)
             case c.Greeted():
                 self._on_greeted()
-            case c.Reconnect():
+            case peer.Reconnect():
                 self._lost()
                 self._link.reset()
-            case c.Exit():
+            case peer.Exit():
                 pass
 
     def _tell(self, job: bytes, news: Callable[[Listener], None]) -> None:
@@ -271,7 +271,7 @@ class Session:
         self._send_all(said)
         if complete:
             self._blobs.pop(message.digest, None)
-            self._handle(c.BlobThere(message.digest))
+            self._handle(peer.BlobThere(message.digest))
 
     def _send_all(self, said: list[Said]) -> None:
         for message, payload in said:
