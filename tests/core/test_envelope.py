@@ -25,6 +25,7 @@ SAMPLES: dict[Any, Any] = {
     Options: Options(2, 1.5, 2.5, 3, ["here"], True),
     list[messages.HeldLease]: [messages.HeldLease(LeaseId(1, 2), b"j" * 16, 3, 9)],
     list[Id]: [b"x" * 16],
+    list[messages.Digest]: [b"f" * 32],
     list[int]: [-1, 2**40],
     list[str]: ["a", ""],
     list[tuple[int, int]]: [(1, 2), (5, 9)],

@@ -73,8 +73,8 @@ class Execution:
             self.out.send(session.route, m.Context(opened.context), self.state.contexts[opened.context])
         if opened.function not in session.functions:
             session.functions.add(opened.function)
-            blobs = self.state.functions[opened.function]
-            self.out.send(session.route, m.Function(opened.function, blobs), FunctionOf(opened.function))
+            function = m.Function(opened.function, opened.function_blobs)
+            self.out.send(session.route, function, FunctionOf(opened.function))
         pages = session.pages.setdefault(job.id, set())
         for number in job.page_numbers(start, stop):
             if number not in pages:

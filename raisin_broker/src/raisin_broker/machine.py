@@ -244,7 +244,6 @@ class Broker:
         for each in stored.jobs:
             job = _restore(each, at.mono)
             self.state.jobs[job.id] = job
-            self.state.functions[job.opened.function] = job.opened.function_blobs
             if not job.ended:
                 self.state.active[job.id] = job
         self.peers.limbo_until = at.mono + self.timing.silence

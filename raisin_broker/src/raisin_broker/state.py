@@ -184,7 +184,6 @@ class State:
         self.instances: dict[bytes, Session] = {}
         self.jobs: dict[bytes, Job] = {}
         self.contexts: dict[bytes, bytes] = {}
-        self.functions: dict[bytes, list[bytes]] = {}
         self.awaited: dict[bytes, float] = {}
         self.active: dict[bytes, Job] = {}
 

@@ -16,6 +16,7 @@ from raisin_core.messages import Cancel, Close, Closed, Forget, JobState, Open, 
 
 CREDIT: Final = 64
 OVER: Final = 16
+FUNCTIONS: Final = 256
 OVER_SECONDS: Final = 1.0
 
 Acknowledgement = Opened | Stored | Closed
@@ -101,9 +102,14 @@ class Submissions:
             self._forget(job)
 
     def say_over(self, session: Session) -> None:
-        """Tell a worker which jobs have ended: at once if it runs something of them, else a few together."""
-        if session.over:
-            self.out.send(session.route, Over(session.over))
+        """Tell a worker which jobs have ended (at once if it runs something of them, else a few together), and, when
+        it has many, which functions no job uses."""
+        stale: set[bytes] = set()
+        if len(session.functions) > FUNCTIONS:
+            stale = session.functions - {job.opened.function for job in self.state.active.values()}
+            session.functions -= stale
+        if session.over or stale:
+            self.out.send(session.route, Over(session.over, sorted(stale)))
             session.over = []
 
     def acknowledge(self) -> None:
@@ -136,7 +142,6 @@ class Submissions:
         )
         job = Job(opened)
         self.state.jobs[job.id] = self.state.active[job.id] = job
-        self.state.functions[message.function] = message.blobs
         self.out.record(opened)
         # The payload is in the store from now on; memory keeps the rest.
         job.opened = records.without_payload(opened)

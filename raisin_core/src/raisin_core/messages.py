@@ -433,10 +433,11 @@ class Drop(Message, frozen=True):
 
 
 class Over(Message, frozen=True):
-    """These jobs have ended: end what runs of them, forget their pages."""
+    """These jobs have ended: end what runs of them, forget their pages. These functions will be sent again if needed."""
 
     way = "broker>worker"
     jobs: list[Id]
+    functions: list[Digest] = []
 
 
 class Draining(Message, frozen=True):

@@ -131,6 +131,8 @@ class Worker:
             case m.Over():
                 for job in message.jobs:
                     self._on_over(job)
+                for digest in message.functions:
+                    self.state.functions.pop(digest, None)
             case m.Welcome():
                 self._on_welcome(message)
             case m.ListLeases():

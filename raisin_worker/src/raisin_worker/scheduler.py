@@ -6,9 +6,13 @@ Rules of this file: pure.
 from __future__ import annotations
 
 from collections import Counter
+from typing import Final
 
 from raisin_worker.commands import Command, Define, FetchBlob, Run, StartSlot
 from raisin_worker.state import Slot, State, WorkLease
+
+MOST_FUNCTIONS: Final = 1000
+"""A task process keeps the functions that it was given; after so many another one takes its place."""
 
 
 def fill(state: State, now: float) -> list[Command]:
@@ -27,7 +31,8 @@ def fill(state: State, now: float) -> list[Command]:
             elif (slot := _convertible(state, lease.context, now)) is not None:
                 out.append(start(state, slot, lease.context))
     down = [slot for slot in state.slots if slot.state == "down" and slot.not_before <= now]
-    return out + [start(state, slot) for slot in down]
+    full = [slot for slot in state.slots if slot.state == "idle" and len(slot.functions) >= MOST_FUNCTIONS]
+    return out + [start(state, slot) for slot in down + full]
 
 
 def start(state: State, slot: Slot, context: bytes | None = None) -> StartSlot:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from raisin_core import digests, pages
-from raisin_core.errors import UsageError
+from raisin_core.errors import SerializationError, UsageError
 from raisin_core.serialization import values
 
 
@@ -30,7 +30,12 @@ def pack(target: Callable[..., Any], kwargs: Mapping[str, Any], star: bool, axes
 
     Raises SerializationError, which names what cannot travel.
     """
-    body = values.dumps({"target": target, "kwargs": dict(kwargs), "star": star, "axes": axes}, name_of(target))
+    try:
+        body = values.dumps({"target": target, "kwargs": dict(kwargs), "star": star, "axes": axes})
+    except SerializationError:  # say which of them it is
+        values.dumps(target, name_of(target))
+        values.dumps(dict(kwargs), f"kwargs of {name_of(target)}")
+        raise
     by_value = b"cloudpickle" in body
     head = {"python": tuple(sys.version_info[:2]) if by_value else None, "body": body}
     encoded = pages.pack(pickle.dumps(head, values.PROTOCOL))

@@ -22,7 +22,8 @@ FIRST_COUNT: Final = 16
 class Pager:
     """Elements of one iterable, or tuples of several (the shortest ends it), as pages' worth of values.
 
-    `error` is what an iterable raised, once that has happened; what came before it was given out.
+    `error` is what an iterable raised, or why an element cannot travel, once that has happened; what came before it
+    was given out.
     """
 
     def __init__(self, iterables: Sequence[Iterable[Any]]) -> None:
@@ -60,8 +61,18 @@ class Pager:
         return got
 
     def encoded(self, values: list[Any], first: int) -> Iterator[tuple[int, int, pages.Encoded]]:
-        """Pages of these values, as (first index, count, encoded): more than one where they are large."""
-        encoded = pages.encode(values, "argument", first=first)
+        """Pages of these values, as (first index, count, encoded): more than one where they are large.
+
+        One that cannot travel ends it: those before it are given out, `error` says why.
+        """
+        bad: list[tuple[int, Exception]] = []
+        encoded = pages.encode(values, "argument", lambda at, error: bad.append((at, error)), first)
+        if bad:
+            at, self.error = bad[0]
+            self.over = True
+            if at:
+                yield from self.encoded(values[:at], first)
+            return
         size = len(encoded.payload) + sum(map(len, encoded.blobs.values()))
         if size > 2 * pages.BYTES and len(values) > 1:
             self._count = max(1, len(values) // 2)
