@@ -145,9 +145,7 @@ class BrokerHost(Host):
         self.ledger.spoken(command.message)
         payload = self._payload(command.payload)
         if payload is None:
-            raise Wrong(
-                f"a payload is missing from the store: {command.payload}", getattr(command.message, "job", None)
-            )
+            raise Wrong(f"not in the store: {command.payload!r}", getattr(command.message, "job", None))
         frames = wire.frames(command.message, payload)
         route = self.routes.get(command.route)
         self.world.messages += 1

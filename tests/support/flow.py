@@ -142,7 +142,7 @@ class Flow:
                 found = self.store.result(payload.job, payload.arrival)
             case FunctionOf():
                 found = self.store.function(payload.digest)
-        assert isinstance(found, bytes), f"missing: {payload}"
+        assert isinstance(found, bytes), f"missing: {payload!r}"
         return found
 
 

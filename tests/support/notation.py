@@ -29,6 +29,7 @@ LEFT_OUT: Final[dict[str, Any]] = {
     "options": m.Options(),
     "beat": 5.0,
     "silence": 15.0,
+    "seconds": 1.0,
     "queued": 0.0,
     "failed": 0,
     "running": 0,

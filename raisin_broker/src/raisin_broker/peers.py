@@ -104,7 +104,8 @@ class Peers:
     def forget_worker(self, instance: bytes) -> None:
         """This worker will not come back with leases of before."""
         self.state.awaited.pop(instance, None)
-        self.out.record(records.WorkerGone(instance))
+        if instance not in self.state.instances:  # else it is here, and has not yet listed what it holds
+            self.out.record(records.WorkerGone(instance))
 
     def check_members(self, members: Mapping[str, Member]) -> None:
         """The roster has changed: whoever is no longer in it is out."""
@@ -135,6 +136,10 @@ class Peers:
             self._over_at = at.mono + OVER_SECONDS
             for session in self.state.sessions.values():
                 self.execution.submissions.say_over(session)
+        self._check_awaited(at)
+
+    def _check_awaited(self, at: Instant) -> None:
+        """Workers that were lost do not come back any more; nor do, after a restart, those that had some tasks."""
         given_up = [instance for instance, until in self.state.awaited.items() if at.mono >= until]
         for instance in given_up:
             self.forget_worker(instance)

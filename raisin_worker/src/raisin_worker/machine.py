@@ -1,6 +1,6 @@
 """The worker as a machine: what the broker says and what the task processes do come in, commands go out.
 
-It says Hello when a connection stands, then what it holds, then the results that have no verdict yet. It runs what it
+It says Hello when a connection stands, then the results that have no verdict yet, then what it holds. It runs what it
 was
 leased in the order it came, one range per slot, and gives back what it is asked for, or all of it when it drains.
 
@@ -155,9 +155,9 @@ class Worker:
         if message.run != self._run:
             self._run, self._seen = message.run, 0
         self.state.forget_pages()
-        self._list_leases()
         for unjudged in self.state.unjudged.values():
             self._say_results(unjudged)
+        self._list_leases()  # after the results, which may be all that was left of a lease
         if self.draining_since is not None:
             self._say(m.Draining())
 

@@ -5,6 +5,7 @@ Rules of this file: called only after serialization failed; bounded in depth and
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Iterator
 from typing import Final
@@ -79,6 +80,12 @@ def _parts(value: object) -> Iterator[tuple[str, object]]:
     elif isinstance(value, types.MethodType):
         yield ".__self__", value.__self__
         yield ".__func__", value.__func__
+    elif isinstance(value, types.BuiltinMethodType):
+        yield ".__self__", value.__self__
+    elif isinstance(value, functools.partial):
+        yield ".func", value.func
+        yield ".args", value.args
+        yield ".keywords", value.keywords
     elif isinstance(value, types.FunctionType):
         yield from _function_parts(value)
     else:
