@@ -11,7 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raisin_core import envelope, messages
-from raisin_core.envelope import FIRST, MAX_HEADER, MAX_PAYLOAD, Malformed, decode, encode
+from raisin_core.envelope import (
+    BUNDLE,
+    BUNDLE_BYTES,
+    FIRST,
+    MAX_HEADER,
+    MAX_PAYLOAD,
+    Bundle,
+    Malformed,
+    decode,
+    decode_all,
+    encode,
+)
 from raisin_core.messages import MESSAGES, VERSION, Beat, Id, LeaseId, Message, Options, Page
 
 SAMPLES: dict[Any, Any] = {
@@ -123,6 +134,41 @@ def test_damaged_headers(kind: type[Message], data: st.DataObject) -> None:
         header[data.draw(st.integers(0, len(header) - 1))] = data.draw(st.integers(0, 255))
     answer = decode([FIRST, bytes(header)])
     assert isinstance(answer, Malformed) or isinstance(answer[0], Message)
+
+
+def test_a_bundle_brings_all_in_order() -> None:
+    messages_and_payloads = [(full(kind), b"payload" if kind.payload else b"") for kind in MESSAGES]
+    bundle = Bundle()
+    for message, payload in messages_and_payloads:
+        bundle.add(message, payload)
+    frames = bundle.take()
+    assert list(decode_all(frames)) == messages_and_payloads
+    assert bundle.take() == []
+
+
+def test_a_bundle_of_one_is_a_message() -> None:
+    bundle = Bundle()
+    bundle.add(Beat(1, 2))
+    assert bundle.take() == encode(Beat(1, 2))
+    bundle.add(Page(b"j" * 16, 0, 0, 1), b"payload")
+    assert bundle.take() == encode(Page(b"j" * 16, 0, 0, 1), b"payload")
+
+
+def test_a_malformed_message_spoils_no_other_of_its_bundle() -> None:
+    answers = list(decode_all([FIRST, GOOD, b"", b"\xc1", b"", GOOD, b"", GOOD, b"no payload here"]))
+    assert [isinstance(answer, Malformed) for answer in answers] == [False, True, False, True]
+
+
+def test_bundles_are_bounded() -> None:
+    bundle = Bundle()
+    for _ in range(BUNDLE):
+        assert not bundle.full
+        bundle.add(Beat())
+    assert bundle.full
+    assert len(list(decode_all(bundle.take()))) == BUNDLE
+    assert isinstance(next(decode_all([FIRST, *[GOOD, b""] * (BUNDLE + 1)])), Malformed)
+    bundle.add(Page(b"j" * 16, 0, 0, 1), bytes(BUNDLE_BYTES))
+    assert bundle.full
 
 
 def test_tags_and_ways_are_whole() -> None:

@@ -7,6 +7,8 @@ import pytest
 from raisin_core.client.options import NAMES, Options, parse
 from raisin_core.errors import UsageError
 
+PLACES = "'auto', 'process', 'machine', 'cluster'"
+
 
 @pytest.fixture(autouse=True)
 def no_default_place(monkeypatch):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import builtins
 import concurrent.futures
 import gc
@@ -204,31 +203,6 @@ def test_len():
     assert list(raisin.map(square, iter([1]))) == [1]
 
 
-def test_await_and_async_for():
-    async def main():
-        value, values = await asyncio.gather(raisin.Process(square, (3,)), raisin.Map(square, [1, 2]))
-        got = [each async for each in raisin.Map(square, range(5)).start()]
-        with pytest.raises(ZeroDivisionError):
-            await raisin.Process(lambda: 1 // 0)
-        return value, values, got
-
-    assert asyncio.run(main()) == (9, [1, 4], [0, 1, 4, 9, 16])
-
-
-def test_async_for_goes_on_after_an_exception():
-    async def main():
-        values, iterator = [], aiter(raisin.Map(lambda x: 6 // x, [1, 0, 3]))
-        while True:
-            try:
-                values.append(await anext(iterator))
-            except ZeroDivisionError:
-                values.append("failed")
-            except StopAsyncIteration:
-                return values
-
-    assert asyncio.run(main()) == [6, "failed", 2]
-
-
 def test_callbacks(gate):
     called = []
     m = raisin.Map(wait_for, [gate]).start()
@@ -277,6 +251,23 @@ def test_chunksize_is_how_many_tasks_a_process_takes_at_once(tmp_path):
     assert [len(pids) for pids in chunks] == [1, 1, 1]
 
 
+def test_an_iterator_keeps_its_handle(gate):
+    """`for value in raisin.Map(...)`: nobody else has it."""
+    values = iter(raisin.Map(wait_for, ["/", gate, gate], chunksize=1))
+    assert next(values) == "/"
+    gc.collect()
+    gate.touch()
+    assert list(values) == [str(gate)] * 2
+
+
+def test_records_keep_their_handle(gate):
+    records = raisin.Map(wait_for, ["/", gate, gate], chunksize=1).get_all()
+    assert next(records)["res"] == "/"
+    gc.collect()
+    gate.touch()
+    assert len(list(records)) == 2
+
+
 def test_a_handle_that_was_dropped_does_not_stop_its_job(tmp_path):
     def leave_a_mark(name):
         Path(name).touch()
@@ -285,90 +276,6 @@ def test_a_handle_that_was_dropped_does_not_stop_its_job(tmp_path):
     raisin.Map(leave_a_mark, [str(file) for file in files]).start()
     gc.collect()
     until(lambda: all(file.exists() for file in files), "all tasks have run")
-
-
-def test_dropping_a_map_iterator_cancels(gate, tmp_path):
-    def run(name):
-        (tmp_path / f"began-{name}").touch()
-        wait_for(gate)
-        (tmp_path / f"ended-{name}").touch()
-
-    values = raisin.map(run, range(20), chunksize=1)
-    until(lambda: list(tmp_path.glob("began-*")), "one runs")
-    del values
-    gc.collect()
-    assert raisin.process(square, (3,)) == 9  # the slots are free again, although nobody opened the gate
-    gate.touch()
-    assert raisin.process(square, (4,)) == 16
-    assert not list(tmp_path.glob("ended-*"))
-
-
-def test_a_closed_map_iterator_is_over():
-    values = raisin.map(square, range(100))
-    assert next(values) == 0
-    values.close()
-    assert list(values) == []
-    values.close()
-
-
-def test_map_goes_on_after_an_exception():
-    values = raisin.map(lambda x: 6 // x, [1, 0, 3, 0, 2])
-    got = []
-    while True:
-        try:
-            got.append(next(values))
-        except StopIteration:
-            break
-        except ZeroDivisionError:
-            got.append("failed")
-    assert got == [6, "failed", 2, "failed", 3]
-
-
-def test_map_is_started_at_once(tmp_path):
-    mark = tmp_path / "mark"
-    values = raisin.map(lambda path: Path(path).touch(), [mark])
-    until(mark.exists, "the task has run, although nobody asked for its result")
-    assert list(values) == [None]
-
-
-def test_map_pulls_only_a_window_ahead():
-    pulled = []
-
-    def numbers():
-        for n in itertools.count():
-            pulled.append(n)
-            yield n
-
-    values = raisin.map(square, numbers())
-    assert [next(values) for _ in range(10)] == [n * n for n in range(10)]
-    values.close()
-    assert len(pulled) < 100_000
-
-
-@pytest.mark.parametrize(
-    "endless", [itertools.count(), itertools.cycle([1, 2]), itertools.repeat(3)], ids=lambda each: type(each).__name__
-)
-def test_get_on_an_endless_map_raises(endless):
-    m = raisin.Map(square, endless)
-    with pytest.raises(raisin.UsageError, match="have no end; iterate"):
-        m.get()
-    assert m.state == "new"
-    assert len(list(itertools.islice(m, 100))) == 100
-    assert m.cancel() is True
-    assert m.cancelled()
-
-
-def test_get_on_a_map_of_what_only_looks_endless():
-    assert raisin.Map(pow, itertools.repeat(3, 2), itertools.count()).get() == [1, 3]
-    assert raisin.Map(pow, itertools.count(), [2, 2]).get() == [0, 1]
-
-
-def test_get_on_an_endless_generator_times_out():
-    m = raisin.Map(square, (n for n in itertools.count())).start()
-    with pytest.raises(raisin.TimeoutError):
-        m.get(timeout=0.3)
-    assert m.cancel() is True
-    assert m.cancelled()
 
 
 @pytest.mark.parametrize("make", [lambda: raisin.Map(square, [1]), lambda: raisin.Process(square, (1,))])
@@ -414,13 +321,3 @@ def test_it_is_over_as_soon_as_its_results_were_given():
         assert p.get() == 4
         assert (p.done(), p.successful(), p.state, p.exitcode, p.progress().done) == (True, True, "done", 0, 1)
         assert p.cancel() is False
-
-
-def test_a_wait_that_was_given_up_does_not_keep_asyncio(gate):
-    async def main():
-        handles = [raisin.Process(wait_for, (gate,)).start() for _ in range(50)]
-        with pytest.raises(builtins.TimeoutError if hasattr(asyncio, "timeout") else asyncio.TimeoutError):
-            await asyncio.wait_for(asyncio.gather(*handles), 0.2)
-        return await raisin.Process(square, (3,), where="process")
-
-    assert asyncio.run(main()) == 9  # although no handle has got anything yet

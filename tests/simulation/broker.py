@@ -89,7 +89,7 @@ class BrokerHost(Host):
         inbox, self._inbox = self._inbox, []
         for route, key, frames in inbox:
             message, payload = wire.opened(frames)
-            self._listen(key, message)
+            self._listen(route, key, message)
             self._handle(Arrived(route, key, message, payload))
         self._handle(TurnEnded())
 
@@ -100,8 +100,9 @@ class BrokerHost(Host):
         """Whether it may believe that this peer is gone."""
         return key in self._left or self.world.now - self._heard.get(key, -SILENCE) >= SILENCE
 
-    def _listen(self, key: str, message: Message) -> None:
-        self._heard[key] = self.world.now
+    def _listen(self, route: bytes, key: str, message: Message) -> None:
+        if isinstance(message, Hello) or route in self.machine.state.sessions:
+            self._heard[key] = self.world.now
         if isinstance(message, Hello):
             self._left.discard(key)
         elif isinstance(message, (Draining, Goodbye)):

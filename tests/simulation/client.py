@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from raisin_core.client import commands as c
 from raisin_core.client.machine import Client, Me
+from raisin_core.peer import BlobThere, Connected, Disconnected, Received, Reconnect, Say, SendBlob, Tick
 from tests.simulation.blobs import Bulk
 from tests.simulation.host import Host
 from tests.simulation.ledger import Wrong
@@ -48,13 +49,15 @@ class ClientHost(Host):
     def die(self) -> None:
         super().die()
         self.link.shut()
+        for job in self._jobs.values():
+            job.dropped = False  # nobody is left to say so
 
     def forget(self) -> None:
         """All handles are dropped, also those of processes before this one."""
         for key in self._jobs:
             if key not in self.machine.jobs:
                 self.post(c.AttachTo(key))
-            self.post(c.ForgetJob(key))
+            self.post(c.CancelJob(key), c.ForgetJob(key))
 
     def post(self, *events: c.Event) -> None:
         """Hand events to the machine."""
@@ -63,20 +66,20 @@ class ClientHost(Host):
             self.poke(0.0001)
 
     def connected(self) -> None:
-        self.post(c.Connected())
+        self.post(Connected())
         self.bulk.restart()
 
     def disconnected(self) -> None:
-        self.post(c.Disconnected())
+        self.post(Disconnected())
 
     def receive(self, frames: list[bytes]) -> None:
-        self.post(c.Received(*wire.opened(frames)))
+        self.post(Received(*wire.opened(frames)))
 
     def turn(self) -> None:
         inbox, self._inbox = self._inbox, []
         for event in inbox:
             self._handle(event)
-        self._handle(c.Tick())
+        self._handle(Tick())
 
     def next_deadline(self) -> float | None:
         return self.machine.next_deadline()
@@ -102,7 +105,7 @@ class ClientHost(Host):
 
     def _carry_out(self, command: c.Command) -> None:
         match command:
-            case c.Say():
+            case Say():
                 self.link.send(command.message, command.payload)
             case c.Deliver():
                 self._jobs[command.message.job].on_result(command.message, command.payload)
@@ -114,9 +117,9 @@ class ClientHost(Host):
                 if not command.job:
                     raise Wrong(f"refused: {command}")
                 self._jobs[command.job].on_failed(command)
-            case c.SendBlob():
-                self.bulk.send(command.digest, lambda: self.post(c.BlobThere(command.digest)))
-            case c.Reconnect():
+            case SendBlob():
+                self.bulk.send(command.digest, lambda: self.post(BlobThere(command.digest)))
+            case Reconnect():
                 self.world.note(self.name, "hears nothing: connects anew")
                 self.link.reset()
             case _:

@@ -1,8 +1,8 @@
 """Connections between peers and the broker.
 
 Within one connection order holds, and what is lost is lost from some point on: because it was cut, because it fell
-silent without anybody being told (half open), or because the broker's queue to it was full. Across connections anything goes:
-what an old one still carries may arrive after what a new one brought.
+silent without anybody being told (half open), or because the broker's queue to it was full. Across connections
+anything goes: what an old one still carries may arrive after what a new one brought.
 """
 
 from __future__ import annotations

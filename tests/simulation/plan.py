@@ -56,6 +56,7 @@ class JobPlan:
         self.blobby = pick.random() < 0.2
         self.runs: Counter[int] = Counter()
         self.accidents: Counter[int] = Counter()
+        self.cancelled = self.observed = False
 
     @property
     def total(self) -> int:

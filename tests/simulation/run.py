@@ -21,7 +21,7 @@ from tests.simulation.client import ClientHost
 from tests.simulation.faults import Faults
 from tests.simulation.ledger import Wrong
 from tests.simulation.plan import SHARE, JobPlan
-from tests.simulation.submission import Submission
+from tests.simulation.submission import Observer, Submission
 from tests.simulation.worker import WorkerHost
 from tests.simulation.world import EPOCH, World
 
@@ -53,6 +53,12 @@ class Simulation:
         self.workers = [WorkerHost(world, name, pick.randint(1, 3), lambda: self.broker, jobs) for name in names]
         self.submissions = [Submission(world, plan) for plan in self.plans]
         shares = [self.submissions[number :: len(clients)] for number in range(len(clients))]
+        for job in self.submissions if len(clients) > 1 else ():
+            other = next(share for share in shares if job not in share)
+            if world.chance(0.3):
+                job.plan.observed = True
+                other.append(Observer(world, job.plan))
+        self.submissions = [job for share in shares for job in share]
         self.clients = [
             ClientHost(world, name, lambda: self.broker, share) for name, share in zip(clients, shares, strict=True)
         ]
@@ -93,8 +99,12 @@ class Simulation:
         """Nothing is left over anywhere."""
         state = self.broker.machine.state
         assert self.broker.machine.out.idle, "the outbox is not empty"
-        assert not any(session.leases for session in state.sessions.values()), "leases of ended jobs"
-        assert not state.active, "a job is active"
+        assert not any(session.leases for session in state.sessions.values()), "leases at rest"
+        # Opened by the last words of the dead, or not cancelled because those were lost.
+        unknown = {each.plan.id for each in self.submissions if each.unknown or each.abandoned}
+        dropped = {each.plan.id for each in self.submissions if each.dropped}
+        assert not state.jobs.keys() & dropped, "a job was not forgotten"
+        assert state.active.keys() <= unknown, "a job is active"
         assert not state.awaited, "a worker is awaited"
         assert len(state.sessions) == len(self.workers) + len(self.clients), f"sessions: {list(state.sessions)}"
         for worker in self.workers:
@@ -150,7 +160,7 @@ def small_credit(seed: int) -> Iterator[None]:
 
 
 def simulate(seed: int, path: Path | None = None) -> str:
-    """Run a seed; gives the digest of its trace. Raises AssertionError, with the end of the trace and how to repeat it."""
+    """Run a seed; gives the digest of its trace. Raises AssertionError: the end of the trace, how to repeat it."""
     simulation = Simulation(seed, path)
     try:
         with small_credit(seed):

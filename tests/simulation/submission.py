@@ -45,13 +45,15 @@ class Reader:
 
 
 class Submission:
-    """One job as its program sees it."""
+    """One job as its program sees it. An observer is a program that has only heard of it."""
+
+    observes = False
 
     def __init__(self, world: World, plan: JobPlan) -> None:
         pick = world.random
         self.world, self.plan = world, plan
         self.progress: m.Progress | None = None
-        self.acknowledged = self.orphan = self.unknown = self.cancelled = False
+        self.acknowledged = self.orphan = self.unknown = False
         self._numbers = 0
         self._gap = world.some(0.001, 1.0)
         self._says_last = world.chance(0.5)
@@ -59,6 +61,7 @@ class Submission:
         self._cancel_after = world.some(0.05, 60.0) if world.chance(0.2) else None
         self._pause = world.some(0.001, 2.0)
         self._orders = pick.choice(READERS)
+        self._forgets, self.dropped, self.abandoned = world.chance(0.5), False, False
         self._take_up(lambda *_: None)
 
     def _take_up(self, post: Post) -> None:
@@ -82,28 +85,38 @@ class Submission:
         self.orphan = True
         post(c.AttachTo(self.plan.id))
         self._read()
-        self._later(self.world.some(1.0, 30.0), self._give_up)
+        if not self.observes:
+            self._later(self.world.some(1.0, 30.0), self._give_up)
+
+    def _drop(self) -> None:
+        """The handle goes: at once when everything is there, or with a job that nobody waits for any more."""
+        if self.over and self._forgets and not self.plan.observed:
+            self._forgets, self.dropped = False, True
+            self._post(c.ForgetJob(self.plan.id))
 
     def cancel(self) -> None:
         """Stop it for good."""
         if not self.over:
-            self.cancelled = True
+            self.plan.cancelled = True
             self._post(c.CancelJob(self.plan.id))
+            if self._forgets and not self.plan.observed and not self.orphan:
+                self.abandoned = self.dropped = True  # like a `map` that is closed: nobody waits for what comes of it
+                self._post(c.ForgetJob(self.plan.id))
 
     @property
     def over(self) -> bool:
         """Whether the program has all that it will get."""
-        if self.unknown:
+        if self.unknown or self.abandoned:
             return True
         told = self.progress is not None and self.progress.state in m.ENDED
         return told and self.progress is not None and all(reader.complete(self.progress) for reader in self.readers)
 
     def check(self) -> None:
         """What must hold once it is over. Raises Wrong."""
-        if self.unknown or self.progress is None:
+        if self.unknown or self.abandoned or self.progress is None:
             return
         state, total = self.progress.state, self.plan.total
-        if state == "cancelled" and not self.cancelled:
+        if state == "cancelled" and not self.plan.cancelled:
             raise Wrong("cancelled by nobody", self.plan.id)
         if state == "late" and not self.plan.options.deadline:
             raise Wrong("late without a deadline", self.plan.id)
@@ -114,7 +127,7 @@ class Submission:
     # -- feeding and reading -------------------------------------------------------------------------------------
 
     def _feed(self) -> None:
-        if self.progress is not None and self.progress.state in m.ENDED:
+        if self.abandoned or (self.progress is not None and self.progress.state in m.ENDED):
             return
         if self._added == len(self.plan.pages):
             if not self._fed and not self._says_last:
@@ -162,6 +175,7 @@ class Submission:
             reader.next += 1
         if reader.next != before:
             self._later(self._pause, lambda: self._post(reader.asked(self.plan.id)))
+        self._later(self._pause, self._drop)
 
     def _opened(self, message: m.Result, payload: bytes) -> list[tuple[int, list[object]]]:
         if message.ruling:
@@ -182,6 +196,7 @@ class Submission:
         ):
             raise Wrong(f"{progress} after {old}", self.plan.id)
         self.progress = progress
+        self._later(self._pause, self._drop)
 
     def on_accepted(self, news: c.Accepted) -> None:
         self.acknowledged = True
@@ -194,3 +209,12 @@ class Submission:
         if news.code != "unknown job" or self.acknowledged or not self.orphan:
             raise Wrong(f"{news} although acknowledged: {self.acknowledged}", self.plan.id)
         self.unknown = True
+
+
+class Observer(Submission):
+    """It attaches to another program's job, which may not be there (yet)."""
+
+    observes = True
+
+    def start(self, post: Post) -> None:
+        self.resume(post)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from raisin_core.peer import BlobThere, Connected, Disconnected, Exit, Received, Reconnect, Say, SendBlob, Tick
 from raisin_worker import commands as c
 from raisin_worker.events import SlotEvent
 from raisin_worker.machine import Me, Worker
@@ -61,14 +62,14 @@ class WorkerHost(Host):
     # -- what happens to it --------------------------------------------------------------------------------------
 
     def connected(self) -> None:
-        self._take(c.Connected())
+        self._take(Connected())
         self.bulk.restart()
 
     def disconnected(self) -> None:
-        self._take(c.Disconnected())
+        self._take(Disconnected())
 
     def receive(self, frames: list[bytes]) -> None:
-        self._take(c.Received(*wire.opened(frames)))
+        self._take(Received(*wire.opened(frames)))
 
     def _take(self, event: c.Event | tuple[FakeSlot, SlotEvent]) -> None:
         self._inbox.append(event)
@@ -83,7 +84,7 @@ class WorkerHost(Host):
                 self._handle(event[1])
             if not self.alive:
                 return
-        self._handle(c.Tick())
+        self._handle(Tick())
 
     def next_deadline(self) -> float | None:
         return self.machine.next_deadline()
@@ -99,7 +100,7 @@ class WorkerHost(Host):
 
     def _carry_out(self, command: c.Command) -> None:
         match command:
-            case c.Say():
+            case Say():
                 self.link.send(command.message, command.payload)
             case c.Run():
                 self.slots[command.slot].run(command)
@@ -112,12 +113,12 @@ class WorkerHost(Host):
                 self._handle(c.SlotTrimmed(command.slot, command.lease, stop))
             case c.FetchBlob():
                 self.bulk.fetch(command.digest, lambda: self._take(c.BlobHere(command.digest)))
-            case c.SendBlob():
-                self.bulk.send(command.digest, lambda: self._take(c.BlobThere(command.digest)))
-            case c.Reconnect():
+            case SendBlob():
+                self.bulk.send(command.digest, lambda: self._take(BlobThere(command.digest)))
+            case Reconnect():
                 self.world.note(self.name, "hears nothing: connects anew")
                 self.link.reset()
-            case c.Exit():
+            case Exit():
                 self.world.note(self.name, f"ends {command.reason}")
                 assert not command.reason, command.reason
                 self.die()

@@ -78,6 +78,7 @@ class Server:
         self._roster_at = 0.0
         self._members: Mapping[str, Member] = {}
         self._stopping = False
+        self._bundles: dict[bytes, envelope.Bundle] = {}
         self._sweep_blobs()
         self._look_at_roster()
         self.log.info("run %d, %d jobs, listening on %s, key %s", stored.run, len(stored.jobs), self.address, self.key)
@@ -145,6 +146,7 @@ class Server:
                 break
             self._arrived(frames)
         self._handle(TurnEnded())
+        self._flush()
 
     def _arrived(self, frames: list[zmq.Frame]) -> None:
         route, last = frames[0].bytes, frames[-1]
@@ -152,12 +154,12 @@ class Server:
         if last.get("Identity"):  # libzmq names connections; whoever chooses a name means no good
             self.log.warning("barred a peer with key %s: it chose its own routing id", key)
             return
-        found = envelope.decode([frame.bytes for frame in frames[1:]])
-        if isinstance(found, envelope.Malformed):
-            self.log.warning("from key %s: %s", key, found.reason)
-            self._handle(Garbled(route, found.reason, found.version))
-        else:
-            self._handle(Arrived(route, key, *found))
+        for found in envelope.decode_all([frame.bytes for frame in frames[1:]]):
+            if isinstance(found, envelope.Malformed):
+                self.log.warning("from key %s: %s", key, found.reason)
+                self._handle(Garbled(route, found.reason, found.version))
+            else:
+                self._handle(Arrived(route, key, *found))
 
     def _handle(self, event: Event) -> None:
         for command in self.machine.handle(event, self._now()):
@@ -170,6 +172,7 @@ class Server:
             case Stage():
                 self.store.stage(command.batch, command.records)
             case Commit():
+                self._flush()  # nothing that may be said at once waits for the disk
                 self._commit(command.batch)
             case Stop():
                 self._stopping = True
@@ -188,11 +191,19 @@ class Server:
         if payload is None:
             self.log.error("a payload is missing from the store: %s", command.payload)
             return
-        try:
-            frames = [command.route, *envelope.encode(command.message, payload)]
-            self.control.send_multipart(frames, zmq.NOBLOCK, copy=len(payload) < 65536)
-        except zmq.ZMQError:
-            self._handle(Unreachable(command.route))
+        bundle = self._bundles.setdefault(command.route, envelope.Bundle())
+        bundle.add(command.message, payload)
+        if bundle.full:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Send what has gathered, one bundle per peer."""
+        while self._bundles:
+            route, bundle = self._bundles.popitem()
+            try:
+                self.control.send_multipart([route, *bundle.take()], zmq.NOBLOCK)
+            except zmq.ZMQError:
+                self._handle(Unreachable(route))
 
     def _payload(self, payload: Payload) -> bytes | None:
         match payload:
@@ -240,6 +251,7 @@ class Server:
         self.log.info("stopping")
         self._handle(StopAsked())
         self._handle(TurnEnded())
+        self._flush()
 
     def catch_signals(self) -> None:
         """From now on a signal ends the loop, at once: it wakes the poll through a socket. `run` does this, too."""

@@ -1,13 +1,13 @@
 """Frames to messages and back.
 
 A message is two or three frames: the version (`rsn` and one byte), the header (msgpack), and the payload where there
-is one.
-A malformed message is a value, never an exception: whoever reads from a network decides what to do with it.
+is one. Several to the same peer may go as a bundle: the version once, then header and payload of each (empty where it
+has none), in order; that costs one send instead of many. A malformed message is a value, never an exception: whoever reads from a network decides what to do with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, Union
 
 import msgspec
@@ -16,6 +16,8 @@ from raisin_core.messages import MESSAGES, VERSION, Message
 
 MAGIC: Final = b"rsn"
 FIRST: Final = MAGIC + bytes([VERSION])
+BUNDLE: Final = 64
+BUNDLE_BYTES: Final = 256 * 1024
 MAX_HEADER: Final = 4 * 1024 * 1024
 MAX_PAYLOAD: Final = 16 * 1024 * 1024
 
@@ -62,3 +64,37 @@ def decode(frames: Sequence[bytes | memoryview]) -> tuple[Message, bytes] | Malf
     if len(payload) > MAX_PAYLOAD:
         return Malformed(f"a payload of {len(payload)} bytes")
     return message, payload
+
+
+class Bundle:
+    """Gathers messages for one peer."""
+
+    def __init__(self) -> None:
+        self._frames: list[bytes] = []
+        self._size = 0
+
+    def add(self, message: Message, payload: bytes = b"") -> None:
+        """Add a message behind those that are there."""
+        self._frames += (_encoder.encode(message), payload)
+        self._size += len(payload)
+
+    @property
+    def full(self) -> bool:
+        """Whether it should be sent before more is added."""
+        return self._size >= BUNDLE_BYTES or len(self._frames) >= 2 * BUNDLE
+
+    def take(self) -> list[bytes]:
+        """The frames of what was added, none if that is nothing; the bundle is empty then."""
+        frames, self._frames, self._size = self._frames, [], 0
+        if len(frames) == 2 and not frames[1]:
+            frames.pop()
+        return [FIRST, *frames] if frames else []
+
+
+def decode_all(frames: Sequence[bytes | memoryview]) -> Iterator[tuple[Message, bytes] | Malformed]:
+    """The messages of a bundle, or of a single message's frames; one that is malformed spoils no other."""
+    if len(frames) <= 3 or len(frames) % 2 == 0 or len(frames) > 1 + 2 * BUNDLE:
+        yield decode(frames)
+        return
+    for at in range(1, len(frames), 2):
+        yield decode((frames[0], frames[at], frames[at + 1]))

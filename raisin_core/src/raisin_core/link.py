@@ -101,6 +101,7 @@ class Link:
         self._control: _Wire | None = self._wire(self._endpoint)
         self._bulk: _Wire | None = None
         self._sockets: list[Socket] | None = None
+        self._posted = envelope.Bundle()
 
     @property
     def connected(self) -> bool:
@@ -124,6 +125,18 @@ class Link:
             self._bulk, self._sockets = self._wire(self._bulk_endpoint), None
         return not self._bulk.over and self._bulk.send(envelope.encode(message, payload))
 
+    def post(self, message: Message, payload: bytes = b"") -> None:
+        """Send a control message with the next `flush`, together with others; it is lost if the connection is."""
+        self._posted.add(message, payload)
+        if self._posted.full:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what was posted."""
+        frames = self._posted.take()
+        if frames and self._control is not None and self._control.usable:
+            self._control.send(frames)
+
     def read(self, limit: int = 1000) -> list[LinkEvent]:
         """What has happened, oldest first: up to `limit` messages of each connection (more when one has ended)."""
         return [*self._read_control(limit), *self._read_bulk(limit)]
@@ -134,7 +147,9 @@ class Link:
         self._control = self._wire(self._endpoint)
 
     def close(self, linger_ms: int = 0) -> None:
-        """Close the sockets; what was sent for control has `linger_ms` to leave. `reset` opens new ones."""
+        """Close the sockets; what was sent for control has `linger_ms` to leave, what was only posted is forgotten.
+        `reset` opens new ones."""
+        self._posted.take()
         if self._control is not None:
             self._control.close(linger_ms)
         self._control = None
@@ -223,8 +238,8 @@ class _Wire:
                 frames = self._socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            found = envelope.decode(frames)
-            yield Received(*found) if isinstance(found, tuple) else Garbled(found.reason, found.version)
+            for found in envelope.decode_all(frames):
+                yield Received(*found) if isinstance(found, tuple) else Garbled(found.reason, found.version)
 
     def watch(self) -> Iterator[Connected | Disconnected | HandshakeFailed]:
         """What the monitor has to say."""

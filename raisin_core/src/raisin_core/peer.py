@@ -131,5 +131,7 @@ class Line:
         """When to look at the latest."""
         if not self._connected:
             return None
-        beat = self._silence if self.welcome is None else self.welcome.beat
-        return min(self._looked + LOOK_SECONDS, self._said + beat, self._heard + self._silence)
+        times = [self._looked + LOOK_SECONDS, self._heard + self._silence]
+        if self.welcome is not None:
+            times.append(self._said + self.welcome.beat)
+        return min(times)

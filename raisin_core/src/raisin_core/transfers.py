@@ -97,6 +97,7 @@ class Transfers:
     def __init__(self) -> None:
         self._up: dict[bytes, _Upload] = {}
         self._down: dict[bytes, _Download] = {}
+        self._later: dict[bytes, list[Sink]] = {}
 
     def send(self, digest: bytes, size: int, read: Callable[[int, int], bytes]) -> list[Said]:
         """Bring a blob to the broker; `read(offset, length)` gives its bytes."""
@@ -106,8 +107,9 @@ class Transfers:
         return list(upload.begin())
 
     def fetch(self, digest: bytes, sink: Sink) -> list[Said]:
-        """Get a blob into a sink."""
+        """Get a blob into a sink; if it is on its way to another one, once more after that."""
         if digest in self._down:
+            self._later.setdefault(digest, []).append(sink)
             return []
         self._down[digest] = download = _Download(digest, sink)
         return list(download.begin())
@@ -138,4 +140,6 @@ class Transfers:
         del self._down[message.digest]
         good = message.size >= 0 and download.hash.digest() == message.digest
         download.sink.finish(good)
+        for sink in self._later.pop(message.digest, []):
+            said += self.fetch(message.digest, sink)
         return said, good

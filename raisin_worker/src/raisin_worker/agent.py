@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import sys
@@ -71,6 +72,12 @@ class FileSink:
         self._agent.handle(c.BlobHere(self._digest, good))
 
 
+def _emptied(path: Path) -> Path:
+    """A private directory without what a former life left in it."""
+    shutil.rmtree(path, ignore_errors=True)
+    return home.private_directory(path)
+
+
 class Agent:
     """A running worker."""
 
@@ -82,8 +89,7 @@ class Agent:
             raise DirectoryBusy(f"another worker is running with {directory}; stop it, or choose another with --data")
         self.log = logs.setup("worker", directory, settings.verbose)
         self.keys, self.new_keys = keys.load_or_make(directory / "worker.key")
-        self._blobs = home.private_directory(directory / "blobs")
-        self._scratch = home.private_directory(directory / "scratch")
+        self._blobs, self._scratch = (_emptied(directory / name) for name in ("blobs", "scratch"))
         self.machine = Worker(self._me(directory))
         self._sealer = NullSealer()
         self._executors: dict[int, Executor] = {}
@@ -134,6 +140,7 @@ class Agent:
         signal.set_wakeup_fd(-1)
         for executor in self._executors.values():
             executor.kill()
+        self._link.flush()
         self._link.close(linger_ms=500)
         self._context.term()
         self._wake.close()
@@ -163,6 +170,7 @@ class Agent:
             self._retry_at = None
             self._link.reset()
         self.handle(peer.Tick())
+        self._link.flush()
 
     def _patience(self) -> int:
         """Milliseconds until something must be looked at."""
@@ -227,7 +235,7 @@ class Agent:
     def _carry_out(self, command: c.Command) -> None:
         match command:
             case peer.Say():
-                self._link.send(command.message, command.payload)
+                self._link.post(command.message, command.payload)
             case c.Run():
                 self._run(command)
             case c.Define():

@@ -15,8 +15,8 @@ from raisin_core.errors import RaisinError
 from raisin_core.identity.keys import check_key
 
 EXAMPLES = """examples:
-  raisin-worker --broker 192.168.1.20:5757 --broker-key 'KEY'
-  raisin-worker --broker lab:5757 --broker-key 'KEY' --slots 2 --python ~/venv/bin/python
+  raisin-worker --broker 192.168.1.20:5757 --broker-key='KEY'
+  raisin-worker --broker lab:5757 --broker-key='KEY' --slots 2 --python ~/venv/bin/python
 
 ADDRESS and KEY stand in the line that raisin-broker prints when it starts (quote the key: it has strange characters).
 At its first start a worker makes a key of its own, prints the lines to add to the broker's roster.toml, and waits.

@@ -37,6 +37,7 @@ from raisin_core.identity.roster import line_to_add
 
 CONNECT_SECONDS: Final = 5.0
 START_SECONDS: Final = 20.0
+COMPLAINT_SECONDS: Final = 3.0
 HEAL_SECONDS: Final = 1.0
 SETTLE_SECONDS: Final = 5.0
 
@@ -142,14 +143,29 @@ def _own() -> Connection:
         session = Session(me, place.address, place.broker_key, place.keys)
         connection = Connection(session, me.context, place)
         try:
-            _await(session, START_SECONDS, "", connection.heal)
-        except ClusterError as error:
+            _await(session, START_SECONDS, "", _Start(connection, place))
+        except BaseException as error:
             session.close(0.5)
             embedded.leave(place)
+            if not isinstance(error, ClusterError):
+                raise
             raise StartError(f"the cluster of this machine did not start: {error}\n{embedded.tail(place)}") from error
         _embedded = connection
         _introduce(place.slots)
     return _embedded
+
+
+class _Start:
+    """While the embedded cluster is started: what dies is started anew, but not for long if it says why it cannot."""
+
+    def __init__(self, connection: Connection, place: embedded.Place) -> None:
+        self._connection, self._place = connection, place
+        self._give_up_at = time.monotonic() + COMPLAINT_SECONDS
+
+    def __call__(self) -> None:
+        self._connection.heal()
+        if time.monotonic() > self._give_up_at and (said := embedded.complaint(self._place)):
+            raise ClusterError(said.splitlines()[0])
 
 
 def _introduce(slots: int) -> None:

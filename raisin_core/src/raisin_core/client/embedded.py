@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from raisin_core import home, logs
 from raisin_core.client import keeper
-from raisin_core.errors import InstallationError
+from raisin_core.errors import InstallationError, UsageError
 from raisin_core.identity import keys, roster
 from raisin_core.messages import VERSION
 
@@ -37,24 +37,34 @@ class Place(NamedTuple):
 def ensure() -> Place:
     """Make sure that the embedded cluster runs, or is about to, and that it knows of this process.
 
-    Raises InstallationError where a part is missing, OSError where the directory cannot be used.
+    Raises InstallationError where a part is missing, UsageError for a wrong RAISIN_SLOTS, OSError where the directory
+    cannot be used.
     """
     directory = home.private_directory(home.home() / f"embedded-{VERSION}-{home.host_name()}")
     home.private_directory(directory / "guests")
     with home.Lock(directory / "start.lock"):
-        guest = keeper.guest_file(directory, os.getpid())
-        guest.touch(0o600)
         place = _place(directory)
+        keeper.guest_file(directory, os.getpid()).touch(0o600)
         lock = home.Lock(directory / "keeper.lock")
-        if lock.acquire(blocking=False):
-            lock.release()
-            _start(place)
+        try:
+            if lock.acquire(blocking=False):
+                lock.release()
+                _start(place)
+        except BaseException:
+            leave(place)
+            raise
     return place
 
 
 def leave(place: Place) -> None:
     """This process does not use it any more."""
     keeper.guest_file(place.directory, os.getpid()).unlink(missing_ok=True)
+
+
+def complaint(place: Place) -> str:
+    """What the broker says that cannot start, if that is so."""
+    said = logs.tail(place.directory / "broker.out")
+    return "" if "listening on" in said else said
 
 
 def tail(place: Place) -> str:
@@ -76,8 +86,15 @@ def _place(directory: Path) -> Place:
     for name in ("client", "worker"):
         if found[name].public not in known:
             roster.add(path, found[name].public, f"{home.host_name()}-{name}"[:64], [name])
-    slots = int(os.environ.get("RAISIN_SLOTS") or os.cpu_count() or 1)
-    return Place(directory, _address(directory), found["broker"].public, found["client"], slots)
+    return Place(directory, _address(directory), found["broker"].public, found["client"], _slots())
+
+
+def _slots() -> int:
+    """As many as cores, unless told otherwise. Raises UsageError."""
+    chosen = os.environ.get("RAISIN_SLOTS") or str(os.cpu_count() or 1)
+    if not chosen.isdecimal() or int(chosen) < 1:
+        raise UsageError(f"RAISIN_SLOTS must be a whole number from 1 on, not {chosen!r}")
+    return int(chosen)
 
 
 def _address(directory: Path) -> str:

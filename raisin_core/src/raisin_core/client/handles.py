@@ -116,7 +116,7 @@ class Handle:
 
     def __iter__(self) -> Iterator[Any]:
         """Values in order, as they come; goes on after a task's exception."""
-        return ValueIterator(self._started(reads=True), self._bar())
+        return ValueIterator(self._started(reads=True), self._bar(), owner=self)
 
     # -- how it stands -------------------------------------------------------------------------------------------
 

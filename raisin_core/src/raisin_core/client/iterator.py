@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from raisin_core.client.bar import Bar
 from raisin_core.client.feeder import Feeder
-from raisin_core.client.runs import LocalRun, RemoteRun, Running
+from raisin_core.client.local import LocalRun
+from raisin_core.client.runs import RemoteRun, Running
 
 FIRST_AHEAD: Final = 8192
 MOST_AHEAD: Final = 131_072
@@ -20,10 +21,10 @@ MOST_AHEAD: Final = 131_072
 
 class ValueIterator(Iterator[Any]):
     """An iterator over the values of a call; `len()` works where the number of tasks is known (tqdm needs only
-    that)."""
+    that). It keeps its `owner` alive: without a handle the results would be deleted."""
 
-    def __init__(self, run: Running, bar: Bar, feeder: Feeder | None = None) -> None:
-        self._run, self._bar, self._feeder = run, bar, feeder
+    def __init__(self, run: Running, bar: Bar, feeder: Feeder | None = None, owner: object = None) -> None:
+        self._run, self._bar, self._feeder, self._owner = run, bar, feeder, owner
         self._values = run.in_order()
         self._plain: Iterator[Any] = iter(())
         self._mixed: deque[tuple[Any, bool]] = deque()
@@ -101,8 +102,7 @@ class MapIterator(ValueIterator):
         feeder = run.feeder if isinstance(run, RemoteRun) else None
         super().__init__(run, bar, feeder)
         self._length = length
-        if isinstance(run, RemoteRun):
-            run.lazy = True
+        run.lazy = True
         if feeder is not None and length is not None and feeder.ready():
             feeder.step()  # started at once, where pulling a page cannot keep us waiting
 

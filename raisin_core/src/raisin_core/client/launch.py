@@ -13,9 +13,10 @@ from raisin_core.client import connection, function, options
 from raisin_core.client.commands import Printed
 from raisin_core.client.feeder import Feeder
 from raisin_core.client.job import Job
+from raisin_core.client.local import LocalRun
 from raisin_core.client.options import Options
 from raisin_core.client.pager import Pager, known_length
-from raisin_core.client.runs import LocalRun, RemoteRun
+from raisin_core.client.runs import RemoteRun
 from raisin_core.messages import Form
 
 
@@ -87,7 +88,7 @@ def _local(plan: Plan) -> LocalRun:
     def call(element: Any) -> Any:
         return target(*element, **kwargs) if plan.star else target(element, **kwargs)
 
-    return LocalRun(secrets.token_bytes(16), plan.options.name, call, _elements(plan), length(plan))
+    return LocalRun(secrets.token_bytes(16), plan.options, call, _elements(plan), length(plan))
 
 
 def _elements(plan: Plan) -> Iterator[Any]:

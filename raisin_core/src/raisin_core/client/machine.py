@@ -22,6 +22,7 @@ from raisin_core.peer import Line
 from raisin_core.ranges import Ranges
 
 FIRST_CREDIT: Final = 16
+LAST_WORDS: Final = 256
 
 
 class Me(msgspec.Struct, frozen=True):
@@ -78,6 +79,7 @@ class Client:
         self.out: list[c.Command] = []
         self.line = Line()
         self._waits: dict[bytes, None] = {}
+        self._forgotten: dict[bytes, bool] = {}
         self._there: set[bytes] = set()
 
     def handle(self, event: c.Event, now: float) -> list[c.Command]:
@@ -105,7 +107,8 @@ class Client:
             case c.FetchArguments():
                 self._on_fetch(event)
             case c.AttachTo():
-                self.jobs[event.job] = Job(None, opened=True, told=True, closed=True, attached=True)
+                self._forgotten.pop(event.job, None)
+                self.jobs.setdefault(event.job, Job(None, opened=True, told=True, closed=True, attached=True))
                 self._say(m.Attach(event.job))
             case peer.BlobThere():
                 self._on_blob_there(event)
@@ -176,7 +179,12 @@ class Client:
 
     def _on_forget(self, event: c.ForgetJob) -> None:
         job = self.jobs.pop(event.job, None)
-        if job is not None and not event.keep and job.told:
+        if job is None or event.keep:
+            return
+        self._forgotten[event.job] = job.cancelled
+        if len(self._forgotten) > LAST_WORDS:
+            del self._forgotten[next(iter(self._forgotten))]
+        if job.told:
             self._say(m.Forget(event.job))
 
     def _on_fetch(self, event: c.FetchArguments) -> None:
@@ -242,6 +250,11 @@ class Client:
                 self._go_on(key, job)
             self._send_open(key, job)
             self._send_pages(job)
+
+        for key, cancelled in self._forgotten.items():  # nobody answers that, so it may not have arrived
+            if cancelled:
+                self._say(m.Cancel(key))
+            self._say(m.Forget(key))
 
     def _go_on(self, key: bytes, job: Job) -> None:
         """The broker knows the job: say what else is wanted of it."""

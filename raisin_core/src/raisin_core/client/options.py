@@ -100,7 +100,7 @@ def _kwargs(verb: str, value: Any) -> dict[str, Any]:
 
 def _where(verb: str, value: Any) -> tuple[str, list[str]]:
     if value == "auto":
-        value = os.environ.get("RAISIN_WHERE", "auto")
+        value = os.environ.get("RAISIN_WHERE") or "auto"
     if isinstance(value, str):
         if value not in PLACES:
             raise UsageError(

@@ -20,6 +20,7 @@ from typing import Final, Protocol
 import zmq
 
 from raisin_core import link, peer
+from raisin_core.addresses import endpoints
 from raisin_core.client import commands as c
 from raisin_core.client.machine import Client, Me
 from raisin_core.identity.keys import Keys
@@ -51,6 +52,8 @@ class Session:
     """One connection to a broker, kept up by a thread of its own."""
 
     def __init__(self, me: Me, address: str, broker_key: bytes, keys: Keys) -> None:
+        """Raises ValueError if it is no address."""
+        endpoints(address)
         self.address = address
         self.pid = os.getpid()
         self.problem: link.HandshakeFailed | None = None
@@ -70,7 +73,7 @@ class Session:
         self._woken.setblocking(False)
         self._ending = False
         self._retry_at: float | None = None
-        self._thread = threading.Thread(target=self._loop, name="raisin", daemon=True)
+        self._thread = threading.Thread(target=self._main, name="raisin", daemon=True)
         self._thread.start()
 
     # -- any thread ----------------------------------------------------------------------------------------------
@@ -128,6 +131,20 @@ class Session:
 
     # -- the I/O thread ------------------------------------------------------------------------------------------
 
+    def _main(self) -> None:
+        try:
+            self._loop()
+        except Exception as error:  # a mistake of ours: whoever waits must hear of it rather than wait for ever
+            self._on_failed(c.Failed(b"", "malformed", f"raisin's own thread failed: {error!r}"))
+            raise
+        finally:
+            self._link.close(linger_ms=200)
+            self._context.term()
+            self._wake.close()
+            self._woken.close()
+            with self.changed:
+                self.changed.notify_all()
+
     def _loop(self) -> None:
         poller = zmq.Poller()
         poller.register(self._woken, zmq.POLLIN)
@@ -144,12 +161,7 @@ class Session:
             if any(each == self._woken.fileno() or each is self._woken for each, _ in ready):
                 self._drain_wake()
             running = self._turn()
-        self._link.close(linger_ms=200)
-        self._context.term()
-        self._wake.close()
-        self._woken.close()
-        with self.changed:
-            self.changed.notify_all()
+            self._link.flush()
 
     def _turn(self) -> bool:
         if self._retry_at is not None and time.monotonic() >= self._retry_at:
@@ -202,7 +214,7 @@ class Session:
     def _carry_out(self, command: c.Command) -> None:
         match command:
             case peer.Say():
-                self._link.send(command.message, command.payload)
+                self._link.post(command.message, command.payload)
             case c.Deliver():
                 self._tell(command.message.job, lambda who: who.on_result(command.message, command.payload))
             case c.Accepted():
