@@ -2,7 +2,9 @@
 
 A message is two or three frames: the version (`rsn` and one byte), the header (msgpack), and the payload where there
 is one. Several to the same peer may go as a bundle: the version once, then header and payload of each (empty where it
-has none), in order; that costs one send instead of many. A malformed message is a value, never an exception: whoever reads from a network decides what to do with it.
+has none), in order; that costs one send instead of many.
+
+A malformed message is a value, never an exception: whoever reads from a network decides what to do with it.
 """
 
 from __future__ import annotations

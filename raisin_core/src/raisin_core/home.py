@@ -41,7 +41,7 @@ def home() -> Path:
 
 
 def private_directory(path: Path) -> Path:
-    """Make the directory if need be (and its parents, as private) and close it to others. Raises OSError if that cannot be done."""
+    """Make the directory if need be (and its parents, as private) and close it to others. Raises OSError."""
     missing = list(itertools.takewhile(lambda each: not each.exists(), path.parents))
     for each in [*reversed(missing), path]:
         each.mkdir(mode=0o700, exist_ok=True)

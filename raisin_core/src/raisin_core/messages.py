@@ -433,7 +433,7 @@ class Drop(Message, frozen=True):
 
 
 class Over(Message, frozen=True):
-    """These jobs have ended: end what runs of them, forget their pages. These functions will be sent again if needed."""
+    """These jobs have ended: end what runs of them, forget their pages. Functions will be sent again if needed."""
 
     way = "broker>worker"
     jobs: list[Id]

@@ -277,7 +277,7 @@ class Worker:
         slot.not_before = now + min(START_SECONDS, 0.1 * 2**slot.failures) if slot.failures else now
 
     def _say_crash(self, lease: WorkLease, event: Died) -> None:
-        """Blame the task that ran, also if it lies behind a trim that came too late; the next one if that is not known."""
+        """Blame the task that ran, also if it lies behind a trim that came too late; else the next one."""
         if lease.start < lease.stop:
             index = max(event.index, lease.start)
             self._say(m.Crashed(lease.id, lease.job, index, event.kind, event.detail, event.slot))

@@ -74,8 +74,8 @@ class Job:
         self.session.post(c.Submit(message, payload), soon=False)
 
     def add_page(self, first: int, count: int, encoded: pages.Encoded, last: bool = False) -> None:
-        """Add the arguments of tasks `[first, first + count)`; after the `last` page there are no more (and it waits for
-        a reader, or `Session.wake`)."""
+        """Add the arguments of tasks `[first, first + count)`; after the `last` page there are no more (and it waits
+        for a reader, or `Session.wake`)."""
         self._check_process()
         self.session.add_blobs(encoded.blobs)
         payload = self.sealer.seal(encoded.payload, Context("arguments", self.id, first, count))
@@ -99,7 +99,7 @@ class Job:
         self.session.post(c.CancelJob(self.id))
 
     def forget(self, keep: bool) -> None:
-        """No more interest here; `keep` leaves the job with the broker. There is no hurry: it goes with what comes next."""
+        """No more interest here; `keep` leaves the job with the broker. No hurry: it goes with what comes next."""
         if self.session.alive:
             self.session.unlisten(self.id)
             self.session.post(c.ForgetJob(self.id, keep), soon=False)

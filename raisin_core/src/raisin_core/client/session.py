@@ -79,8 +79,8 @@ class Session:
     # -- any thread ----------------------------------------------------------------------------------------------
 
     def post(self, *events: c.Event | Callable[[], None], soon: bool = True) -> None:
-        """Hand events to the machine, or calls to the I/O thread, in this order; with `soon` off, they go with what comes
-        next, or within a second. (To wake the I/O thread costs more than to send a message.)"""
+        """Hand events to the machine, or calls to the I/O thread, in this order; with `soon` off, they go with what
+        comes next, or within a second. (To wake the I/O thread costs more than to send a message.)"""
         self._inbox.extend(events)
         if soon:
             self.wake()
