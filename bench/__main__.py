@@ -2,9 +2,9 @@
 
     python -m bench [--rounds 5] [--slots 2] [--out NAME] [WORKLOAD ...]
 
-Each round measures every workload for raisin (embedded cluster: durable, encrypted) and for its partner, one right after the
-other, so that a busy machine hits both; figures are medians over rounds with minimum and maximum, and the median of the
-rounds' ratios. Raw figures and a table go to bench/results/.
+Each round measures every workload for raisin (its embedded cluster) and for its partner, one right after
+the other, so that a busy machine hits both; figures are medians over rounds with minimum and maximum, and the median of
+the rounds' ratios. Raw figures and a table go to bench/results/.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ def measure(script: str, slots: int) -> dict[str, float]:
             capture_output=True,
             text=True,
             timeout=300,
+            check=False,
         )
     finally:
         shutil.rmtree(place, ignore_errors=True)

@@ -24,7 +24,7 @@ class Store(Protocol):
         ...
 
     def commit(self, batch: int) -> None:
-        """Make a staged batch durable, and any before it, in one transaction. Raises StoreError; it stays staged then."""
+        """Make a staged batch durable, and any before it, in one transaction. StoreError: it stays staged."""
         ...
 
     def page(self, job: bytes, number: int) -> bytes | None:
