@@ -50,7 +50,7 @@ class ClientHost(Host):
         super().die()
         self.link.shut()
         for job in self._jobs.values():
-            job.dropped = False  # nobody is left to say so
+            job.halt()
 
     def forget(self) -> None:
         """All handles are dropped, also those of processes before this one."""

@@ -23,6 +23,10 @@ class Post(Protocol):
     def __call__(self, *events: c.Event) -> None: ...
 
 
+def _unheard(*_: c.Event) -> None:
+    """There is no process to hand events to."""
+
+
 class Reader:
     """What one reader was given. In order, `next` is the first task that it waits for; by arrival, it counts pages."""
 
@@ -62,7 +66,7 @@ class Submission:
         self._pause = world.some(0.001, 2.0)
         self._orders = pick.choice(READERS)
         self._forgets, self.dropped, self.abandoned = world.chance(0.5), False, False
-        self._take_up(lambda *_: None)
+        self._take_up(_unheard)
 
     def _take_up(self, post: Post) -> None:
         self._post = post
@@ -87,6 +91,11 @@ class Submission:
         self._read()
         if not self.observes:
             self._later(self.world.some(1.0, 30.0), self._give_up)
+
+    def halt(self) -> None:
+        """The process is dead: its program does nothing more, and nobody is left to say that a handle is gone."""
+        self._post = _unheard
+        self.dropped = False
 
     def _drop(self) -> None:
         """The handle goes: at once when everything is there, or with a job that nobody waits for any more."""
