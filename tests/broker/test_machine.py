@@ -1,14 +1,14 @@
-"""What the flows do not show of the broker's machine: time, membership, bad input, and rulings in odd cases."""
+"""What the flows do not show of the broker's machine: time, leases, rulings in odd cases, the end of jobs."""
 
 from __future__ import annotations
 
 import pytest
 
-from raisin_broker.machine import Garbled, RosterChanged, TurnEnded
-from raisin_broker.state import Instant, Member
-from raisin_core.messages import VERSION, LeaseId
+from raisin_broker.machine import TurnEnded
+from raisin_broker.state import Instant
+from raisin_core.messages import LeaseId
 from tests.support import notation
-from tests.support.flow import MEMBERS, Flow
+from tests.support.flow import Flow
 
 JOB = "ann > Open job=j function=f | f"
 BOB = "> here bob worker slots=1"
@@ -91,77 +91,6 @@ def test_while_somebody_is_idle_and_somebody_busy_the_broker_looks_up_often(flow
     assert flow.machine.next_deadline() == pytest.approx(0.1)
 
 
-# -- who may say what ------------------------------------------------------------------------------------------------
-
-
-def test_whoever_leaves_the_roster_is_out(flow: Flow) -> None:
-    flow.tell(BOB, JOB, a_page(1), "> turn")
-    flow.handle(RosterChanged({**MEMBERS, "bob": Member("bob", frozenset(("client",)))}))
-    assert flow.out == ["bob < Refused code=member reason='removed from the roster' fatal=True"]
-    assert b"bob" not in flow.machine.state.sessions
-    assert flow.machine.state.jobs[J].ready.covers(0, 1)
-    refused = "bob < Refused code=role reason='bob has no role worker' fatal=True"
-    assert flow.tell("bob > Hello instance=bob role=worker slots=1") == [refused]
-
-
-def test_a_route_is_worth_nothing_without_its_key(flow: Flow) -> None:
-    flow.machine.state.sessions[b"ann"].key = "somebody else"
-    assert flow.tell(JOB) == ["ann < WhoAreYou"]
-
-
-def test_what_is_no_message_is_answered(flow: Flow) -> None:
-    flow.handle(Garbled(b"ann", "not a raisin message", -1))
-    flow.handle(Garbled(b"ann", "bad header", VERSION))
-    flow.handle(Garbled(b"ann", "protocol version 9", 9))
-    malformed, also, version = flow.out
-    assert malformed == "ann < Refused code=malformed reason='not a raisin message'"
-    assert also == "ann < Refused code=malformed reason='bad header'"
-    assert version.startswith("ann < Refused code=version")
-    assert version.endswith("fatal=True")
-
-
-@pytest.mark.parametrize(
-    ("line", "code"),
-    [
-        ("ann > Put digest=d offset=0 size=1 | x", "role"),
-        ("ann > Open job=k function=g | f", "malformed"),
-        ("ann > Page job=k number=0 first=0 count=1 | a", "'unknown job'"),
-        ("ann > Page job=j number=1 first=5 count=1 | a", "malformed"),
-        ("ann > Page job=j number=1 first=3 count=0 | a", "malformed"),
-        ("ann > Close job=j total=4", "malformed"),
-        ("ann > Follow job=k reader=1 order=window after=0 limit=1", "'unknown job'"),
-        ("ann > Cancel job=k", "'unknown job'"),
-    ],
-)
-def test_bad_input_is_refused_and_changes_nothing(flow: Flow, line: str, code: str) -> None:
-    flow.tell(JOB, "ann > Page job=j number=0 first=0 count=3 | a", "> turn")
-    (said,) = flow.tell(line)
-    assert said.startswith(f"ann < Refused code={code} ")
-    assert flow.tell("> turn") == []
-    assert (flow.machine.state.jobs[J].tasks, flow.machine.state.jobs[J].total) == (3, None)
-
-
-def test_a_page_that_leaves_a_gap_is_not_taken(flow: Flow) -> None:
-    flow.tell(JOB, "> turn", "ann > Page job=j number=1 first=0 count=3 | b")
-    assert flow.tell("> turn") == ["ann < Stored job=j pages=0 credit=64"]
-
-
-def test_what_the_broker_does_not_ask_is_not_answered(flow: Flow) -> None:
-    assert flow.tell("ann > Forget job=j") == []
-    assert flow.tell("ann > Unfollow job=j reader=1") == []
-    flow.tell(BOB)
-    assert flow.tell("bob > Trimmed lease=1.9 stop=0") == []
-    assert flow.tell("bob > Crashed lease=1.9 job=j index=0 kind=crash detail=x") == []
-
-
-@pytest.mark.parametrize("line", ["job=k start=0 stop=1", "job=j start=0 stop=3", "job=j start=1 stop=1"])
-def test_results_of_what_is_not_there_are_unknown(flow: Flow, line: str) -> None:
-    flow.tell(JOB, a_page(2), BOB, "> turn")
-    (said,) = flow.tell(f"bob > Results lease=1.1 {line} | r")
-    assert said.endswith("verdict=unknown")
-    assert flow.machine.state.jobs[J].leases
-
-
 # -- leases ----------------------------------------------------------------------------------------------------------
 
 
@@ -188,6 +117,15 @@ def test_a_lease_of_which_a_part_is_done_is_not_taken_back_into_service(flow: Fl
     flow.tell(CLEO, "> turn", "cleo > Results lease=1.2 job=j start=0 stop=1 seconds=1 | r0")
     flow.tell("cleo > Trimmed lease=1.2 stop=1", "bob/2 > Hello instance=bob role=worker slots=1")
     assert flow.tell("bob/2 > Held leases=1.1:j:0-2 seen=1") == ["bob/2 < Trim lease=1.1 stop=0"]
+
+
+def test_a_scan_of_a_great_many_tasks_costs_no_memory(flow: Flow) -> None:
+    flow.tell("ann > Open job=j function=f options=chunksize:9 | f", a_page(2**60), BOB, "> turn", "> killed")
+    flow.tell("bob/2 > Hello instance=bob role=worker slots=1")
+    assert flow.tell("bob/2 > Held leases=1.1:j:0-9 seen=1") == []
+    assert list(flow.machine.state.jobs[J].leases) == [LeaseId(1, 1)]
+    flow.tell("> unreachable bob/2")
+    assert len(flow.machine.state.jobs[J].ready) == 2**60
 
 
 def test_results_that_skip_something_give_it_back(flow: Flow) -> None:

@@ -27,6 +27,14 @@ def scripts(cluster, folder):
     made.close()
 
 
+@pytest.fixture
+def gate(tmp_path):
+    """A file that does not exist until somebody touches it; at the end it does, so that no task waits for ever."""
+    path = tmp_path / "gate"
+    yield path
+    path.touch()
+
+
 def test_attach_from_another_interpreter(scripts):
     """With `save=True` results are kept when the handle and its interpreter are gone."""
     done = scripts(
@@ -111,9 +119,7 @@ def test_attach_to_what_does_not_exist(cluster):
                 raisin.attach(wrong)
 
 
-def test_whoever_only_attached_does_not_wait_for_the_job_at_its_end(scripts, cluster, folder):
-    gate = folder / "gate"
-
+def test_whoever_only_attached_does_not_wait_for_the_job_at_its_end(scripts, cluster, gate):
     def run(n):
         while not gate.exists():
             time.sleep(0.01)
@@ -127,22 +133,41 @@ def test_whoever_only_attached_does_not_wait_for_the_job_at_its_end(scripts, clu
         assert m.get(timeout=30) == [1, 2]
 
 
-def test_an_interpreter_leaves_a_cluster_and_says_what_goes_on(scripts, cluster, folder):
-    done = scripts(
-        f"""
-        import os, time
-        def run(n):
-            while not os.path.exists({str(folder / "gate")!r}):
-                time.sleep(0.01)
-            return n
-        print(raisin.Map(run, [0, 1, 2, 3, 4], name="left").start().id)
-        """
-    )
+LEFT = """
+    import itertools, os, time
+    def run(n):
+        while not os.path.exists({gate!r}):
+            time.sleep(0.01)
+        return n
+    m = raisin.Map(run, {elements}, name="left").start()
+    while "itertools" in {elements!r} and not m.progress().running:
+        time.sleep(0.01)
+    print(m.id)
+"""
+
+
+def test_an_interpreter_leaves_a_cluster_and_says_what_goes_on(scripts, cluster, gate):
+    done = scripts(LEFT.format(gate=str(gate), elements="[0, 1, 2, 3, 4]"))
     key = done.ok().strip()
     assert done.err == f"raisin: left: 5 elements were submitted; raisin.attach({key!r}) collects them\n"
-    (folder / "gate").touch()
+    gate.touch()
     with cluster.connect():
         assert raisin.attach(key).get(timeout=30) == [0, 1, 2, 3, 4]
+
+
+def test_an_interpreter_leaves_what_has_no_end(scripts, cluster, gate):
+    done = scripts(LEFT.format(gate=str(gate), elements="itertools.count()"))
+    key = done.ok().strip()
+    count = int(done.err.split()[2])
+    assert count > 0
+    assert done.err == (
+        f"raisin: left: {count} elements and no end were submitted; raisin.attach({key!r}) collects them\n"
+    )
+    gate.touch()
+    with cluster.connect():
+        values = iter(raisin.attach(key))
+        assert [next(values) for _ in range(min(count, 1000))] == list(range(min(count, 1000)))
+        raisin.attach(key).cancel()
 
 
 def test_results_of_a_handle_that_is_gone_are_deleted(cluster):

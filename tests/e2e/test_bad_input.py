@@ -362,7 +362,7 @@ def test_deep_recursion_in_c():
 def test_a_class_whose_methods_all_raise():
     class Hostile:
         def __getattr__(self, name):
-            raise RuntimeError(name)
+            raise (AttributeError if name.startswith("__") else RuntimeError)(name)
 
         def __eq__(self, other):
             raise RuntimeError("eq")

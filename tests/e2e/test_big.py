@@ -15,6 +15,8 @@ import raisin
 from tests.e2e import support
 from tests.e2e.support import until
 
+pytestmark = pytest.mark.slow
+
 MB = 2**20
 
 

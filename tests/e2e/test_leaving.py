@@ -135,6 +135,21 @@ def test_the_end_waits_for_what_was_started(interpreters):
     assert len(list(interpreters.folder.glob("done-*"))) == 36
 
 
+def test_the_first_words_of_a_task_come_while_the_interpreter_ends(interpreters):
+    """From Python 3.12 on, no thread can be started any more then."""
+    done = interpreters.run(
+        """
+        import raisin, time
+        def run(n):
+            time.sleep(0.3)
+            print("late words")
+        m = raisin.Map(run, [1], name="late").start()
+        """
+    )
+    assert done.ok().endswith("] late words\n")
+    assert done.err == ""
+
+
 def test_the_end_waits_for_nothing_that_nobody_wants(interpreters):
     """A map whose values nobody takes is cancelled, as if it had been dropped; an endless one too."""
     done = interpreters.run(

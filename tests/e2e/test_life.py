@@ -81,6 +81,7 @@ def test_five_begin_at_once(own_home):
     await_gone(own_home.home)
 
 
+@pytest.mark.slow
 def test_begun_anew_right_after_it_ended(own_home):
     """Also while the former one is ending."""
     for n in range(4):
@@ -96,6 +97,7 @@ def test_an_interpreter_that_is_killed_leaves_nothing(own_home):
     await_gone(own_home.home)
 
 
+@pytest.mark.slow
 def test_an_interpreter_that_is_killed_while_tasks_run_leaves_nothing(own_home):
     """Not even what its tasks started, in sessions of their own too."""
     program = own_home.start(SLEEPS)
@@ -170,6 +172,7 @@ def test_a_part_that_is_killed_in_the_middle_of_a_map(own_home, part):
     await_gone(own_home.home)
 
 
+@pytest.mark.slow
 def test_all_parts_are_killed(own_home):
     program = own_home.start(
         """
@@ -192,6 +195,7 @@ def test_all_parts_are_killed(own_home):
     await_gone(own_home.home)
 
 
+@pytest.mark.slow
 def test_the_cluster_is_killed_while_nobody_waits(own_home):
     """It is begun anew by the next call."""
     program = own_home.start(
@@ -212,6 +216,27 @@ def test_the_cluster_is_killed_while_nobody_waits(own_home):
     program.await_text("16\n")
     program.process.stdin.close()
     assert program.wait().code == 0
+    await_gone(own_home.home)
+
+
+def test_the_cluster_is_killed_while_an_interpreter_waits_at_its_end(own_home):
+    program = own_home.start(
+        """
+        import raisin, time
+        def run(n):
+            time.sleep(0.02)
+            open(f"done-{n}", "w").close()
+        m = raisin.Map(run, range(60)).start()
+        print("ends", flush=True)
+        """
+    )
+    program.await_text("ends")
+    until(lambda: list(own_home.folder.glob("done-*")), "some are done", show=program.show)
+    for process in parts(own_home.home).values():
+        process.kill()
+    done = program.wait(60)
+    assert (done.ok(), done.err) == ("ends\n", "")
+    assert len(list(own_home.folder.glob("done-*"))) == 60
     await_gone(own_home.home)
 
 
@@ -252,6 +277,7 @@ def test_terminal_signals_do_not_reach_it(own_home):
     await_gone(own_home.home)
 
 
+@pytest.mark.slow
 def test_memory_and_files_do_not_grow_with_use(own_home):
     """A thousand jobs later the broker, the worker and the interpreter are what they were."""
     program = own_home.start(
@@ -285,3 +311,46 @@ def test_memory_and_files_do_not_grow_with_use(own_home):
     program.process.communicate(b"end\n", timeout=30)
     assert program.wait().code == 0
     await_gone(own_home.home)
+
+
+def test_a_saved_job_outlives_interpreter_and_cluster(own_home):
+    key = own_home.run(
+        """
+        import raisin
+        m = raisin.Map(lambda n: n * n, range(1000), name="squares", save=True).start()
+        assert m.get()[5] == 25
+        print(m.id)
+        """
+    ).ok()
+    await_gone(own_home.home)
+    code = f"import raisin; m = raisin.attach({key.strip()!r}); print(m.name, m.state, sum(m.get()))"
+    assert own_home.run(code).ok() == f"squares done {sum(n * n for n in range(1000))}\n"
+
+
+def test_a_saved_job_of_an_interpreter_that_was_killed(own_home):
+    """What was done is there; the rest says why it does not go on."""
+    program = own_home.start(
+        """
+        import raisin, time
+        def run(n):
+            if n >= 10:
+                time.sleep(1000)
+            return n
+        m = raisin.Map(run, range(20), chunksize=1, save=True).start()
+        while m.progress().done < 10:
+            time.sleep(0.01)
+        print(m.id, flush=True)
+        time.sleep(1000)
+        """
+    )
+    key = program.await_text("\n").strip()
+    program.kill()
+    await_gone(own_home.home)
+    done = own_home.run(
+        f"""
+        import itertools, raisin
+        m = raisin.attach({key!r})
+        print(list(itertools.islice(m, 10)), m.state, m.explain().split("; ")[1])
+        """
+    )
+    assert done.ok() == f"{list(range(10))} running nothing of it runs: the client that submitted it is not connected\n"

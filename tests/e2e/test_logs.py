@@ -11,6 +11,8 @@ from raisin_core import logs
 from tests.e2e import support
 from tests.e2e.support import await_gone
 
+pytestmark = pytest.mark.slow
+
 USE = "import raisin; print(raisin.process(abs, (-1,)))"
 
 

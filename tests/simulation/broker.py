@@ -29,7 +29,7 @@ from tests.simulation.network import Wire
 from tests.simulation.world import Crash, World
 from tests.support import wire
 
-SILENCE: Final = 15.0
+SILENCE: Final = 14.0  # and up to a second since the last turn
 
 Judge = Callable[[ResultAdded, Ruling], None]
 

@@ -85,7 +85,7 @@ class ClientHost(Host):
         return self.machine.next_deadline()
 
     def _start(self, job: Submission) -> None:
-        if self.alive:
+        if self.alive and self.world.now >= self.asleep_until:
             self.started.add(job.plan.id)
             job.start(self._poster())
         else:

@@ -55,7 +55,7 @@ class Simulation:
         shares = [self.submissions[number :: len(clients)] for number in range(len(clients))]
         for job in self.submissions if len(clients) > 1 else ():
             other = next(share for share in shares if job not in share)
-            if world.chance(0.3):
+            if world.chance(0.6):
                 job.plan.observed = True
                 other.append(Observer(world, job.plan))
         self.submissions = [job for share in shares for job in share]

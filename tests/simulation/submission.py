@@ -84,7 +84,11 @@ class Submission:
             self._later(self._cancel_after, self.cancel)
 
     def resume(self, post: Post) -> None:
-        """Another process takes the job up; if it was not closed, nobody can do that now."""
+        """Another process takes the job up; if it was not closed, nobody can do that now. What was never acknowledged
+        is submitted again."""
+        if not self.acknowledged and not self.observes:
+            self.start(post)
+            return
         self._take_up(post)
         self.orphan = True
         post(c.AttachTo(self.plan.id))

@@ -8,6 +8,8 @@ Rules of this file: pure.
 
 from __future__ import annotations
 
+import math
+from itertools import chain
 from typing import Final, Literal
 
 import msgspec
@@ -116,7 +118,7 @@ class Execution:
             elif kind == "unfit":  # no host is left: that says more than this host's exception
                 fresh.remove(index, index + 1)
                 self._rule(job, index, "unfit")
-        return list(fresh)
+        return list(iter(fresh))
 
     def _record(
         self, job: Job, session: Session, message: m.Results, won: list[Range], payload: bytes, at: Instant
@@ -157,7 +159,7 @@ class Execution:
     # -- attempts that do not count ------------------------------------------------------------------------------
 
     def on_crashed(self, session: Session, message: m.Crashed, at: Instant) -> None:
-        lease = session.leases.get(message.lease)
+        lease = self._lease(session, message)
         if lease is not None:
             self.state.end_lease(lease)
         job = self.state.jobs.get(message.job)
@@ -273,7 +275,9 @@ class Execution:
         job = self.state.jobs.get(held.job)
         if job is None or job.ended or not held.start < held.stop <= job.tasks:
             return False
-        free = Ranges([*job.ready, *job.limbo, *((i, i + 1) for i in job.picky)])
+        if held.lease in job.leases:
+            return False
+        free = Ranges(chain(job.ready, job.limbo, ((i, i + 1) for i in job.picky)))
         if not free.covers(held.start, held.stop):
             return False
         job.ready.remove(held.start, held.stop)
@@ -301,7 +305,7 @@ class Execution:
 
     def _advance(self, session: Session, job: Job, message: m.Results, at: Instant) -> None:
         """The lease goes on behind these results."""
-        lease = session.leases.get(message.lease)
+        lease = self._lease(session, message)
         if lease is None:
             return
         begun, lease.start, lease.touched = lease.start, max(lease.start, min(message.stop, lease.stop)), at.mono
@@ -310,8 +314,14 @@ class Execution:
         if begun < message.start:  # a gap: the worker skipped something, so somebody must run it
             self._give_back(job, begun, min(message.start, lease.stop))
 
+    def _lease(self, session: Session, message: m.Results | m.Crashed) -> Lease | None:
+        """The lease that this is about, if the session holds it."""
+        lease = session.leases.get(message.lease)
+        return lease if lease is not None and lease.job == message.job else None
+
     def _measure(self, session: Session, job: Job, message: m.Results) -> None:
-        pace = max(message.seconds, 0.0) / (message.stop - message.start)
+        seconds = message.seconds if 0.0 <= message.seconds < math.inf else 0.0  # it may be no number at all
+        pace = seconds / (message.stop - message.start)
         old = session.pace.get(job.opened.function)
         session.pace[job.opened.function] = pace if old is None else (old + pace) / 2
 

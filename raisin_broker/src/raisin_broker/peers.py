@@ -60,6 +60,9 @@ class Peers:
         if old is not None and old.key != key:
             self.out.send(route, m.Refused("not yours", "this instance belongs to another member", fatal=True))
             return
+        before = self.state.sessions.get(route)
+        if before is not None and before.instance != message.instance:
+            self.end(before, gone=True)
         session = self._begin(route, key, member, message, old, at)
         self._replace(session, message.replaces)
         if message.role == "worker":

@@ -7,6 +7,7 @@ A task that has not ended is in exactly one place: `ready`, `picky`, `limbo`, or
 from __future__ import annotations
 
 from bisect import bisect_right
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
@@ -170,7 +171,7 @@ class Job(msgspec.Struct):
         left = Ranges([(start, stop)])
         for lease in self.leases.values():
             left.remove(lease.start, lease.stop)
-        return list(left)
+        return list(iter(left))  # list(left) would make room for as many ranges as there are tasks
 
 
 class State:
@@ -217,8 +218,7 @@ class State:
             for a, b in job.done:
                 assert left.covers(a, b), f"done {a}..{b} of {job.tasks}"
                 left.remove(a, b)
-            places = [*job.ready, *((i, i + 1) for i in job.picky), *job.limbo]
-            for a, b in places:
+            for a, b in chain(job.ready, ((i, i + 1) for i in job.picky), job.limbo):
                 assert left.covers(a, b), f"task {a}..{b} is in two places, or done and waiting"
                 left.remove(a, b)
             for lease in job.leases.values():

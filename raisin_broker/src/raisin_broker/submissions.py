@@ -5,6 +5,7 @@ Rules of this file: pure. Whatever was not acknowledged may come again, byte for
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from raisin_broker import records
@@ -12,12 +13,27 @@ from raisin_broker.outbox import Outbox, Show
 from raisin_broker.records import StoredPage
 from raisin_broker.state import Instant, Job, Session, State
 from raisin_core import digests
-from raisin_core.messages import Cancel, Close, Closed, Forget, JobState, Open, Opened, Over, Page, Refused, Stored
+from raisin_core.messages import (
+    Cancel,
+    Close,
+    Closed,
+    Forget,
+    JobState,
+    Open,
+    Opened,
+    Options,
+    Over,
+    Page,
+    Refused,
+    Stored,
+)
 
 CREDIT: Final = 64
 OVER: Final = 16
 FUNCTIONS: Final = 256
 OVER_SECONDS: Final = 1.0
+
+MOST_TASKS: Final = 2**62
 
 Acknowledgement = Opened | Stored | Closed
 
@@ -36,6 +52,9 @@ class Submissions:
             if message.function != digests.content(payload):
                 self._refuse(session, "malformed", "the function is not what its digest says", message.job)
                 return
+            if not _possible(message.options):
+                self._refuse(session, "malformed", f"impossible options: {message.options}", message.job)
+                return
             job = self._make(session, message, payload, at)
         job.watchers[session.route] = None
         if job.shown_end:  # its end was told when nobody was there to hear it
@@ -46,7 +65,7 @@ class Submissions:
         if (job := self._own(session, message.job)) is None:
             return
         if message.number == len(job.pages) and not job.ended and job.total is None:
-            if message.first != job.tasks or not message.count:
+            if message.first != job.tasks or not 0 < message.count <= MOST_TASKS - job.tasks:
                 self._refuse(session, "malformed", f"page {message.number} begins at {message.first}", message.job)
                 return
             self._add_page(job, message, payload, at)
@@ -181,3 +200,9 @@ class Submissions:
         self.state.jobs.pop(job.id, None)
         self.state.active.pop(job.id, None)
         self.out.record(records.JobForgotten(job.id))
+
+
+def _possible(options: Options) -> bool:
+    """Whether numbers are such as the scheduler can work with (NaN is none)."""
+    times = (options.deadline, options.task_timeout)
+    return options.retries >= 0 and options.chunksize >= 0 and all(0.0 <= each < math.inf for each in times)

@@ -65,7 +65,6 @@ class Runner:
             for piece in pieces:
                 end = stop if function.axes else min(stop, piece.first + piece.count)
                 self._run_piece(function, piece, end, timeout > 0)
-        self._capture.end_line()  # before the results: whoever has them all may go
         report.flush()
         self._capture.end()
         self._go_home()
@@ -89,6 +88,8 @@ class Runner:
                 self._refuse(error, stop)
                 return
             at = self._stretch(function, values, at, stamped)
+            if at >= stop:
+                self._capture.end_line()  # before the results: whoever has them all may go
             self._flush_if_due(function)
 
     def _room(self, function: Function) -> int:

@@ -7,6 +7,7 @@ private directory).
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import subprocess
@@ -137,7 +138,8 @@ def _start(place: Place) -> None:
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
     # Somebody must reap it, should it end before this interpreter does; nobody else may hold on to it.
-    threading.Thread(target=process.wait, name="raisin-keeper", daemon=True).start()
+    with contextlib.suppress(RuntimeError):  # while the interpreter ends, no thread can be started any more
+        threading.Thread(target=process.wait, name="raisin-keeper", daemon=True).start()
 
 
 def _environment() -> dict[str, str]:

@@ -34,10 +34,10 @@ class Printer:
 
     def put(self, mark: str, text: bytes) -> None:
         """Print this text, each line marked."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="raisin-print", daemon=True)
-            self._thread.start()
-        self._queue.put((mark, text))
+        if self._thread is None and not self._start():
+            _write(mark, text)
+        else:
+            self._queue.put((mark, text))
 
     def close(self, timeout: float = 1.0) -> None:
         """Print what is left."""
@@ -46,12 +46,25 @@ class Printer:
             self._thread.join(timeout)
             self._thread = None
 
+    def _start(self) -> bool:
+        """False while the interpreter ends: from Python 3.12 on, no thread can be started any more then."""
+        thread = threading.Thread(target=self._run, name="raisin-print", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return False
+        self._thread = thread
+        return True
+
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
-            mark, text = item
-            for line in clean(text.decode("utf-8", "replace")).splitlines():
-                try:
-                    sys.stdout.write(f"[{mark}] {line}\n")
-                    sys.stdout.flush()
-                except (OSError, ValueError, AttributeError):
-                    break  # nobody listens
+            _write(*item)
+
+
+def _write(mark: str, text: bytes) -> None:
+    for line in clean(text.decode("utf-8", "replace")).splitlines():
+        try:
+            sys.stdout.write(f"[{mark}] {line}\n")
+            sys.stdout.flush()
+        except (OSError, ValueError, AttributeError):
+            return  # nobody listens

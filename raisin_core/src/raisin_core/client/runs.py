@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -18,8 +19,7 @@ from raisin_core.client.job import Job
 from raisin_core.client.reading import InOrder, Meanwhile, Run, by_arrival
 from raisin_core.messages import Progress
 
-Call = Callable[[Any], Any]
-Elements = Callable[[], Iterator[Any]]
+FEED_SECONDS: Final = 5.0
 
 
 class Values(Protocol):
@@ -144,13 +144,19 @@ class RemoteRun:
             self.join(None, self.heal)
         elif not self.job.ended:
             if self.feeder:
-                self.feeder.stop()
+                self._finish_feeding(self.feeder)
             count = self.feeder.submitted if self.feeder else 1
             end = "" if self.feeder is None or self.feeder.over else " and no end"
             return f"{self.name}: {count} elements{end} were submitted; raisin.attach({self.id.hex()!r}) collects them"
         self._handles = 1
         self.forget()
         return ""
+
+    def _finish_feeding(self, feeder: Feeder) -> None:
+        """Submit what is known to be finite, if that takes not long."""
+        if feeder.pager.length is not None:
+            self.job.wait(lambda: feeder.over or self.job.ended, time.monotonic() + FEED_SECONDS, self.heal)
+        feeder.stop()
 
     def _on_end(self) -> None:
         self._drop_unwanted()

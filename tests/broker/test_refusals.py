@@ -1,0 +1,135 @@
+"""Whom the broker believes what: roles, the roster, bad input, peers that misbehave."""
+
+from __future__ import annotations
+
+import pytest
+
+from raisin_broker.machine import Garbled, RosterChanged
+from raisin_broker.state import Member
+from raisin_core.messages import VERSION, LeaseId
+from tests.support import notation
+from tests.support.flow import MEMBERS, Flow
+
+JOB = "ann > Open job=j function=f | f"
+BOB = "> here bob worker slots=1"
+CLEO = "> here cleo worker slots=1"
+J = notation.ident("j")
+
+
+@pytest.fixture
+def flow() -> Flow:
+    flow = Flow()
+    flow.tell("> here ann client", "> turn")
+    return flow
+
+
+def a_page(count: int) -> str:
+    return f"ann > Page job=j number=0 first=0 count={count} last=true | a"
+
+
+def test_whoever_leaves_the_roster_is_out(flow: Flow) -> None:
+    flow.tell(BOB, JOB, a_page(1), "> turn")
+    flow.handle(RosterChanged({**MEMBERS, "bob": Member("bob", frozenset(("client",)))}))
+    assert flow.out == ["bob < Refused code=member reason='removed from the roster' fatal=True"]
+    assert b"bob" not in flow.machine.state.sessions
+    assert flow.machine.state.jobs[J].ready.covers(0, 1)
+    refused = "bob < Refused code=role reason='bob has no role worker' fatal=True"
+    assert flow.tell("bob > Hello instance=bob role=worker slots=1") == [refused]
+
+
+def test_a_route_is_worth_nothing_without_its_key(flow: Flow) -> None:
+    flow.machine.state.sessions[b"ann"].key = "somebody else"
+    assert flow.tell(JOB) == ["ann < WhoAreYou"]
+
+
+def test_what_is_no_message_is_answered(flow: Flow) -> None:
+    flow.handle(Garbled(b"ann", "not a raisin message", -1))
+    flow.handle(Garbled(b"ann", "bad header", VERSION))
+    flow.handle(Garbled(b"ann", "protocol version 9", 9))
+    malformed, also, version = flow.out
+    assert malformed == "ann < Refused code=malformed reason='not a raisin message'"
+    assert also == "ann < Refused code=malformed reason='bad header'"
+    assert version.startswith("ann < Refused code=version")
+    assert version.endswith("fatal=True")
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("ann > Put digest=d offset=0 size=1 | x", "role"),
+        ("ann > Open job=k function=g | f", "malformed"),
+        ("ann > Page job=k number=0 first=0 count=1 | a", "'unknown job'"),
+        ("ann > Page job=j number=1 first=5 count=1 | a", "malformed"),
+        ("ann > Page job=j number=1 first=3 count=0 | a", "malformed"),
+        ("ann > Close job=j total=4", "malformed"),
+        ("ann > Follow job=k reader=1 order=window after=0 limit=1", "'unknown job'"),
+        ("ann > Cancel job=k", "'unknown job'"),
+    ],
+)
+def test_bad_input_is_refused_and_changes_nothing(flow: Flow, line: str, code: str) -> None:
+    flow.tell(JOB, "ann > Page job=j number=0 first=0 count=3 | a", "> turn")
+    (said,) = flow.tell(line)
+    assert said.startswith(f"ann < Refused code={code} ")
+    assert flow.tell("> turn") == []
+    assert (flow.machine.state.jobs[J].tasks, flow.machine.state.jobs[J].total) == (3, None)
+
+
+def test_a_page_that_leaves_a_gap_is_not_taken(flow: Flow) -> None:
+    flow.tell(JOB, "> turn", "ann > Page job=j number=1 first=0 count=3 | b")
+    assert flow.tell("> turn") == ["ann < Stored job=j pages=0 credit=64"]
+
+
+def test_what_the_broker_does_not_ask_is_not_answered(flow: Flow) -> None:
+    assert flow.tell("ann > Forget job=j") == []
+    assert flow.tell("ann > Unfollow job=j reader=1") == []
+    flow.tell(BOB)
+    assert flow.tell("bob > Trimmed lease=1.9 stop=0") == []
+    assert flow.tell("bob > Crashed lease=1.9 job=j index=0 kind=crash detail=x") == []
+
+
+@pytest.mark.parametrize("line", ["job=k start=0 stop=1", "job=j start=0 stop=3", "job=j start=1 stop=1"])
+def test_results_of_what_is_not_there_are_unknown(flow: Flow, line: str) -> None:
+    flow.tell(JOB, a_page(2), BOB, "> turn")
+    (said,) = flow.tell(f"bob > Results lease=1.1 {line} | r")
+    assert said.endswith("verdict=unknown")
+    assert flow.machine.state.jobs[J].leases
+
+
+@pytest.mark.parametrize("options", ["chunksize:-1", "retries:-1", "deadline:nan", "task_timeout:nan", "deadline:-1"])
+def test_impossible_options_are_refused(flow: Flow, options: str) -> None:
+    """A scheduler that takes them at their word would never come to an end."""
+    (said,) = flow.tell(f"ann > Open job=j function=f options={options} | f")
+    assert said.startswith("ann < Refused code=malformed")
+    assert not flow.machine.state.jobs
+
+
+def test_a_job_has_as_many_tasks_as_a_store_can_count(flow: Flow) -> None:
+    flow.tell(JOB, f"ann > Page job=j number=0 first=0 count={2**62} | a", "> turn")
+    (said,) = flow.tell(f"ann > Page job=j number=1 first={2**62} count=1 | b")
+    assert said.startswith("ann < Refused code=malformed")
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1"])
+def test_a_time_that_is_none_does_no_harm(flow: Flow, seconds: str) -> None:
+    flow.tell(JOB, a_page(3), BOB, "> turn", f"bob > Results lease=1.1 job=j start=0 stop=1 seconds={seconds} | r0")
+    assert any(line.startswith("bob < Lease") for line in flow.tell("> turn"))
+
+
+@pytest.mark.parametrize(
+    "word", ["Results lease=1.1 job=k start=0 stop=1 | r", "Crashed lease=1.1 job=k index=0 kind=crash detail=x"]
+)
+def test_a_lease_is_of_one_job(flow: Flow, word: str) -> None:
+    flow.tell(JOB, a_page(3), BOB, "> turn", "ann > Open job=k function=f | f")
+    flow.tell("ann > Page job=k number=0 first=0 count=3 last=true | a", f"bob > {word}")
+    assert list(flow.machine.state.jobs[J].leases) == [LeaseId(1, 1)]
+
+
+def test_nobody_takes_up_what_another_holds(flow: Flow) -> None:
+    flow.tell("ann > Open job=j function=f options=chunksize:1 | f", a_page(9), BOB, "> turn", CLEO)
+    assert flow.tell("cleo > Held leases=1.1:j:5-6 seen=9") == ["cleo < Trim lease=1.1 stop=0"]
+
+
+def test_a_connection_has_one_instance_at_a_time(flow: Flow) -> None:
+    flow.tell(JOB, a_page(1), BOB, "> turn", "bob > Hello instance=bob2 role=worker slots=1")
+    assert notation.ident("bob") not in flow.machine.state.instances
+    assert "bob < Lease lease=1.2 job=j start=0 stop=1 function=f" in flow.tell("> turn")
