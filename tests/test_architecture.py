@@ -63,8 +63,8 @@ LAYERS = {
         ("iterator",),
         ("launch",),
         ("runs",),
-        ("feeder", "connection"),
-        ("reading", "pager", "embedded", "printing"),
+        ("feeder", "connection", "local"),
+        ("reading", "pager", "embedded", "printing", "waiting"),
         ("job", "keeper"),
         ("session",),
         ("machine",),
@@ -74,7 +74,7 @@ LAYERS = {
 
 PURE = {
     *("machine", "scheduler", "state", "records", "outbox", "peers", "submissions", "execution", "readers"),
-    *("commands", "events", "ranges", "digests", "policy"),
+    *("commands", "events", "peer", "ranges", "digests", "policy"),
 }
 IMPURE = {
     *("time", "datetime", "random", "secrets", "uuid", "os", "pathlib", "tempfile", "socket", "select", "asyncio"),

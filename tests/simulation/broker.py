@@ -46,6 +46,7 @@ class BrokerHost(Host):
         self.routes: dict[bytes, Wire] = {}
         self.ledger = Ledger(store)
         self._heard: dict[str, float] = {}
+        self._instances: dict[str, bytes] = {}
         self._left: set[str] = set()
         self._revive, self._members, self._judge = revive, dict(members), judge
         self._inbox: list[tuple[bytes, str, list[bytes]]] = []
@@ -55,7 +56,9 @@ class BrokerHost(Host):
     def _begin(self, store: Store) -> None:
         self.alive, self.asleep_until, self._stopping = True, 0.0, False
         self._offset = self.world.random.uniform(10.0, 1000.0)
-        self.machine = Broker(self.ledger.start(store), self._now())
+        stored = self.ledger.start(store)
+        self._heard = {key: at for key, at in self._heard.items() if self._instances.get(key) in stored.workers}
+        self.machine = Broker(stored, self._now())
         self._handle(RosterChanged(self._members))
         self.poke()
 
@@ -105,6 +108,7 @@ class BrokerHost(Host):
             self._heard[key] = self.world.now
         if isinstance(message, Hello):
             self._left.discard(key)
+            self._instances[key] = message.instance
         elif isinstance(message, (Draining, Goodbye)):
             self._left.add(key)
 
