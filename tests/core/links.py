@@ -42,10 +42,10 @@ class Broker:
             self.gate.handle()
             return
         sender, *frames = ready.recv_multipart()
-        found = envelope.decode(frames)
-        assert isinstance(found, tuple)
-        self.got.append(found)
-        self.senders.append(sender)
+        for found in envelope.decode_all(frames):
+            assert isinstance(found, tuple)
+            self.got.append(found)
+            self.senders.append(sender)
 
     def answer(self, message: Message, payload: bytes = b"") -> None:
         socket = self.bulk if message.bulk else self.control

@@ -53,6 +53,30 @@ def test_connects_talks_and_says_so_once(world: World) -> None:
     assert world.events == []
 
 
+def test_what_is_posted_goes_together_and_in_order(world: World) -> None:
+    broker, made = world.connect()
+    made.post(Beat(1))
+    made.post(Results(LeaseId(1, 2), b"j" * 16, 0, 1, 0.5), b"payload")
+    made.post(Beat(2))
+    made.flush()
+    world.until(lambda: len(broker.got) == 3)
+    assert [message for message, _ in broker.got] == [Beat(1), Results(LeaseId(1, 2), b"j" * 16, 0, 1, 0.5), Beat(2)]
+
+
+def test_a_full_queue_gives_the_connection_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    broker, made = world.connect()
+    with monkeypatch.context() as full:
+        full.setattr(link._Wire, "send", lambda wire, frames: False)
+        made.post(Beat())
+        made.flush()
+    world.hear(Disconnected)
+    world.hear(Connected)
+    made.post(Beat(7))
+    made.flush()
+    world.until(lambda: (Beat(7), b"") in broker.got)
+    assert (Beat(), b"") not in broker.got
+
+
 @pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
 @pytest.mark.parametrize("world", ["tcp"], indirect=True)
 def test_ipv6(world: World) -> None:

@@ -158,11 +158,6 @@ class Outbox:
         return self._retry_at if self._staged else None
 
     @property
-    def blocked(self) -> bool:
-        """Whether a commit failed and was not made good yet: no time to take on more."""
-        return self._retry_at is not None
-
-    @property
     def idle(self) -> bool:
         """Whether everything is durable and said."""
         return not (self._records or self._staged or self._waiting)

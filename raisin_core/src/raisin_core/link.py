@@ -102,6 +102,7 @@ class Link:
         self._bulk: _Wire | None = None
         self._sockets: list[Socket] | None = None
         self._posted = envelope.Bundle()
+        self._overflowed = False
 
     @property
     def connected(self) -> bool:
@@ -132,14 +133,17 @@ class Link:
             self.flush()
 
     def flush(self) -> None:
-        """Send what was posted."""
+        """Send what was posted. If the queue is full, the connection is of no use: it is given up, and `read` says so."""
         frames = self._posted.take()
-        if frames and self._control is not None and self._control.usable:
-            self._control.send(frames)
+        if frames and self._control is not None and self._control.usable and not self._control.send(frames):
+            self.reset()
+            self._overflowed = True
 
     def read(self, limit: int = 1000) -> list[LinkEvent]:
         """What has happened, oldest first: up to `limit` messages of each connection (more when one has ended)."""
-        return [*self._read_control(limit), *self._read_bulk(limit)]
+        overflowed, self._overflowed = self._overflowed, False
+        lost: list[LinkEvent] = [Disconnected()] if overflowed else []
+        return [*lost, *self._read_control(limit), *self._read_bulk(limit)]
 
     def reset(self) -> None:
         """Throw the connections away, with all that is in them, and begin anew: after silence, or after a failure."""
