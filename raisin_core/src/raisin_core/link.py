@@ -133,7 +133,7 @@ class Link:
             self.flush()
 
     def flush(self) -> None:
-        """Send what was posted. If the queue is full, the connection is of no use: it is given up, and `read` says so."""
+        """Send what was posted. If the queue is full, the connection is given up, and `read` says so."""
         frames = self._posted.take()
         if frames and self._control is not None and self._control.usable and not self._control.send(frames):
             self.reset()
@@ -211,7 +211,7 @@ class _Wire:
         self._endpoint = endpoint
         self._dropped = False  # this attempt has ended, and that was told or is not worth telling
         self._broken_off = 0
-        self._socket = _dealer(context, broker_key, keys)
+        self._socket = _dealer(context, endpoint, broker_key, keys)
         self._socket.ipv6 = "[" in endpoint
         self._monitor: Socket = context.socket(zmq.PAIR)
         self._monitor.linger = self._monitor.rcvhwm = 0  # unlimited: libzmq's own thread would wait for us
@@ -314,13 +314,14 @@ class _Wire:
         return self._endpoint.removeprefix("tcp://")
 
 
-def _dealer(context: Context, broker_key: bytes, keys: Keys) -> Socket:
+def _dealer(context: Context, endpoint: str, broker_key: bytes, keys: Keys) -> Socket:
     dealer: Socket = context.socket(zmq.DEALER)
     dealer.linger = 0
     dealer.curve_serverkey = broker_key
     dealer.curve_publickey, dealer.curve_secretkey = keys.public, keys.secret
     dealer.sndhwm = dealer.rcvhwm = _HWM
     dealer.maxmsgsize = MAX_FRAME
-    dealer.reconnect_ivl, dealer.reconnect_ivl_max = 50, 1_000
+    near = endpoint.startswith("ipc:")  # it is being started on this machine, and somebody waits for it
+    dealer.reconnect_ivl, dealer.reconnect_ivl_max = (10, 40) if near else (50, 1_000)
     dealer.connect_timeout, dealer.handshake_ivl = CONNECT_TIMEOUT, HANDSHAKE_TIMEOUT
     return dealer
