@@ -121,6 +121,9 @@ def pyenv_roots() -> Iterator[Path]:
     if os.environ.get("PYENV_ROOT"):
         yield Path(os.environ["PYENV_ROOT"])
     yield Path.home() / ".pyenv"
+    for prefix in (Path(sys.base_prefix), Path(sys.base_prefix).resolve()):
+        if prefix.parent.name == "versions":
+            yield prefix.parent.parent
     for each in os.environ.get("PATH", "").split(os.pathsep):
         if Path(each).name == "shims":
             yield Path(each).parent

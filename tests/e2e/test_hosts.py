@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import raisin
 from raisin_core.identity import roster
 from tests.e2e import support
 from tests.e2e.support import until
+from tests.support.pythons import other
 
 MODULE = "only_here_and_there"
 
@@ -24,20 +23,6 @@ def interpreter(folder: Path, name: str, path: Path) -> str:
     wrapper.write_text(f'#!/bin/sh\nexport PYTHONPATH="{path}:$PYTHONPATH"\nexec "{sys.executable}" "$@"\n')
     wrapper.chmod(0o700)
     return str(wrapper)
-
-
-def other_python() -> str | None:
-    """An interpreter of another version, where one is found."""
-    candidates = [f"python3.{minor}" for minor in range(10, 14) if minor != sys.version_info[1]]
-    folders = [str(path.parent) for path in Path.home().glob(".pyenv/versions/3.1*/bin/python")]
-    for candidate in candidates:
-        found = shutil.which(candidate, path=os.pathsep.join([*folders, os.environ.get("PATH", "")]))
-        probe = "import sys; print('%d.%d' % sys.version_info[:2])"
-        if found is not None:
-            tried = subprocess.run([found, "-c", probe], capture_output=True, text=True, check=False)
-            if tried.stdout.strip() == candidate.removeprefix("python"):
-                return found
-    return None
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +138,7 @@ def test_tasks_do_not_inherit_what_is_mine(cluster, monkeypatch):
 
 def test_a_worker_with_another_python(cluster):
     """Bytecode does not run there, so tasks that bring some find another host; functions of a module run anywhere."""
-    python = other_python()
+    python = other()
     if python is None:
         pytest.skip("no other Python is here")
     cluster.start_worker("old", "--python", python, slots=2)

@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import pickle
 import select
-import shutil
-import subprocess
 import sys
 import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -149,20 +146,3 @@ def started(folder: Path, **given: Any) -> Iterator[Slot]:
         yield slot
     finally:
         slot.executor.kill()
-
-
-@cache
-def interpreter(version: str) -> str | None:
-    """An interpreter of this version, if there is one here."""
-    own = [] if sys.prefix != sys.base_prefix else [sys.executable]
-    found = shutil.which(f"python{version}")
-    candidates = [*own, *([found] if found else [])]
-    candidates += sorted(map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python")))
-    return next((python for python in candidates if _version(python) == version), None)
-
-
-@cache
-def _version(python: str) -> str:
-    code = "import sys; print('%d.%d' % sys.version_info[:2])"
-    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
-    return done.stdout.strip()

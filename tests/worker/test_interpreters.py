@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from raisin_worker.events import Died, Ready
+from tests.support.pythons import interpreter
 
-from .slots import PYTHONS, Slot, function, interpreter, started
+from .slots import PYTHONS, Slot, function, started
 from .test_executor import same
 
 

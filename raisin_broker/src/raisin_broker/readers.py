@@ -156,12 +156,12 @@ class Readers:
         """Why nothing of the job runs, where that is so."""
         if job.ended or job.leases:
             return ""
+        if job.opened.context and job.opened.context not in self.state.contexts:
+            return "the client that submitted it is not connected"
         if not self.state.workers():
             return "no worker is connected"
         if job.limbo and not job.waits:
             return "waiting for workers that had some of its tasks before the broker restarted"
-        if job.opened.context and job.opened.context not in self.state.contexts:
-            return "the client that submitted it is not connected"
         where = job.opened.options.where
         if where and not any(session.member in where for session in self.state.workers()):
             return f"none of {', '.join(where)} is connected"
