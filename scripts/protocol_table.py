@@ -1,7 +1,8 @@
-"""Writes the tables of docs/protocol.md from messages.py:  scripts/protocol_table.py [--check]
+"""Writes the tables of docs/protocol.md from raisin_core.messages:  scripts/protocol_table.py [--check]
 
 With `--check` writes nothing and fails where the tables are out of date.
-Rules of this file: whatever it says comes from messages.py; the hand-written text around the markers is left alone.
+Rules of this file: whatever it says comes from raisin_core.messages; the hand-written text around the markers is left
+alone.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from raisin_core import messages
 from raisin_core.messages import MESSAGES, Message
 
 DOCUMENT: Final = Path(__file__).resolve().parent.parent / "docs" / "protocol.md"
-BEGIN: Final = "<!-- begin: made by scripts/protocol_table.py from messages.py; do not edit -->"
+BEGIN: Final = "<!-- begin: made by scripts/protocol_table.py from raisin_core.messages; do not edit -->"
 END: Final = "<!-- end -->"
 
 
@@ -33,7 +34,7 @@ def tables() -> str:
 
 
 def message_table() -> str:
-    """One row per message, in the order of messages.py."""
+    """One row per message, in the order of raisin_core.messages."""
     rows = ((name(m), f"{way(m)}", fields(m), m.payload, purpose(m)) for m in MESSAGES)
     return table(("message", "from > to", "header", "payload", "purpose"), rows)
 
@@ -66,7 +67,7 @@ def way(message: type[Message]) -> str:
 
 
 def fields(kind: type[msgspec.Struct]) -> str:
-    """`job: Id`, `count: Index = 0`, ... as written in messages.py."""
+    """`job: Id`, `count: Index = 0`, ... as written in raisin_core.messages."""
     written = inspect.get_annotations(kind)
     return "<br>".join(f"`{f.name}: {written[f.name]}{default(f)}`" for f in msgspec.structs.fields(kind))
 
@@ -115,7 +116,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     if document == wanted:
         return 0
-    sys.stderr.write("docs/protocol.md differs from messages.py; write it anew: make docs\n")
+    sys.stderr.write("docs/protocol.md differs from raisin_core.messages; write it anew: make docs\n")
     return 1
 
 

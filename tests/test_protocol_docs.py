@@ -1,4 +1,5 @@
-"""docs/protocol.md says what messages.py says: its tables word by word, its dialogs by name, direction and field."""
+"""docs/protocol.md says what raisin_core.messages says: its tables word by word, its dialogs by name,
+direction and field."""
 
 from __future__ import annotations
 

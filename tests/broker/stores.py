@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
 
 from raisin_broker.records import (
+    TAG,
+    About,
     JobOpened,
     PageAdded,
     Record,
     ResultAdded,
+    Source,
     Stored,
     StoredJob,
     Tried,
@@ -24,10 +31,11 @@ AnyStore = SqlStore | MemoryStore
 Reopen = Callable[[AnyStore], AnyStore]
 
 
-def opened(job: bytes = A, function: bytes = F) -> JobOpened:
+def opened(job: bytes = A, function: bytes = F, resume: str = "", fingerprint: bytes = b"print") -> JobOpened:
     return JobOpened(
         job=job,
-        owner="zoe",
+        owner="zoe-laptop",
+        account="zoe",
         instance=b"i" * 16,
         form="scan",
         name="näme",
@@ -38,29 +46,36 @@ def opened(job: bytes = A, function: bytes = F) -> JobOpened:
         context=b"c" * 32,
         shape=[2, 3],
         opened=1234.5,
+        resume=resume,
+        fingerprint=fingerprint if resume else b"",
+        parts=b"parts of " + fingerprint if resume else b"",
     )
 
 
-def page(job: bytes = A, number: int = 0, blobs: tuple[bytes, ...] = ()) -> PageAdded:
-    return PageAdded(job, number, number * 10, 10, b"page %d of %s" % (number, job), list(blobs))
+def tag(task: int) -> bytes:
+    """Tasks 5 and 25 have the same arguments, 6 and 26, ..."""
+    return blake2b(b"%d" % (task % 20), digest_size=TAG).digest()
 
 
-def result(job: bytes = A, arrival: int = 1, blobs: tuple[bytes, ...] = ()) -> ResultAdded:
-    return ResultAdded(
-        job=job,
-        arrival=arrival,
-        start=arrival * 10,
-        stop=arrival * 10 + 10,
-        won=[(arrival * 10, arrival * 10 + 4), (arrival * 10 + 5, arrival * 10 + 6)] if arrival % 2 else [],
-        failed=1,
-        host="zoe-laptop",
-        member="zoe",
-        queued=0.25,
-        retried=[(arrival * 10 + 1, 2)],
-        ruling=arrival % 3 == 0,
-        payload=b"result %d of %s" % (arrival, job),
-        blobs=list(blobs),
-    )
+def page(job: bytes = A, number: int = 0, blobs: tuple[bytes, ...] = (), tagged: bool = False) -> PageAdded:
+    tags = b"".join(map(tag, range(number * 10, number * 10 + 10))) if tagged else b""
+    return PageAdded(job, number, number * 10, 10, b"page %d of %s" % (number, job), list(blobs), tags)
+
+
+def result(
+    job: bytes = A, arrival: int = 1, blobs: tuple[bytes, ...] = (), kept: bool = False, run: int = 1
+) -> ResultAdded:
+    """Page `arrival` answers tasks from (arrival - 1) * 10 on; in an odd one only 0 to 3, and 5."""
+    at = arrival * 10 - 10
+    won = [(at, at + 4), (at + 5, at + 6)] if arrival % 2 else []
+    about = About("zoe-laptop", "zoe", 0.25, [(at + 1, 2)], arrival % 3 == 0, list(blobs))
+    payload = b"result %d of %s" % (arrival, job)
+    return ResultAdded(job, arrival, at, at + 10, won, 1, run, about, payload, (won or [(at, at + 10)]) if kept else [])
+
+
+def sourced(source: Source, job: bytes = B, arrival: int = 1, run: int = 1) -> ResultAdded:
+    at = arrival * 10 - 10
+    return ResultAdded(job, arrival, at, at + 10, [], 0, run, About("", ""), b"", [(at, at + 10)], source)
 
 
 def tried(job: bytes = A, index: int = 3, attempt: str = "1.7") -> Tried:
@@ -75,3 +90,26 @@ def commit(store: Store, batch: int, *records: Record) -> None:
 def only(stored: Stored) -> StoredJob:
     (job,) = stored.jobs
     return job
+
+
+def plain(job: StoredJob) -> dict[str, Any]:
+    """A job in values that can be compared."""
+    values = msgspec.structs.asdict(job)
+    pages, arrivals = job.pages, job.arrivals
+    values["pages"] = [(*pages.span(number), pages.blobs(number)) for number in range(len(pages))]
+    values["arrivals"] = [arrivals.span(arrival) for arrival in range(1, len(arrivals) + 1)]
+    values["done"] = list(job.done)
+    return values
+
+
+def jobs(stored: Stored) -> list[dict[str, Any]]:
+    return [plain(job) for job in stored.jobs]
+
+
+def all_of(stored: Stored) -> tuple[Any, ...]:
+    return stored.run, jobs(stored), stored.workers, stored.keys
+
+
+def tidied(store: AnyStore) -> None:
+    while store.tidy():
+        pass

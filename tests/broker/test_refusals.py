@@ -61,7 +61,8 @@ def test_what_is_no_message_is_answered(flow: Flow) -> None:
         ("ann > Page job=k number=0 first=0 count=1 | a", "'unknown job'"),
         ("ann > Page job=j number=1 first=5 count=1 | a", "malformed"),
         ("ann > Page job=j number=1 first=3 count=0 | a", "malformed"),
-        ("ann > Close job=j total=4", "malformed"),
+        ("ann > Close job=j total=4", "lost"),
+        ("ann > Close job=j total=2", "malformed"),
         ("ann > Follow job=k reader=1 order=window after=0 limit=1", "'unknown job'"),
         ("ann > Cancel job=k", "'unknown job'"),
     ],
@@ -75,8 +76,11 @@ def test_bad_input_is_refused_and_changes_nothing(flow: Flow, line: str, code: s
 
 
 def test_a_page_that_leaves_a_gap_is_not_taken(flow: Flow) -> None:
-    flow.tell(JOB, "> turn", "ann > Page job=j number=1 first=0 count=3 | b")
-    assert flow.tell("> turn") == ["ann < Stored job=j pages=0 credit=64"]
+    """Its client believes that page 0 was acknowledged: it must learn that it is not here."""
+    flow.tell(JOB, "> turn")
+    (said,) = flow.tell("ann > Page job=j number=1 first=0 count=3 | b")
+    assert said.startswith("ann < Refused code=lost reason='the broker has lost what it had acknowledged of job ")
+    assert not flow.machine.state.jobs[J].tasks
 
 
 def test_what_the_broker_does_not_ask_is_not_answered(flow: Flow) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from raisin_broker import scheduler
-from raisin_broker.records import JobOpened, StoredPage, Tried
+from raisin_broker.records import JobOpened, Tried
 from raisin_broker.state import Job, Lease, Session, State
 from raisin_core.messages import LeaseId, Options
 
@@ -41,8 +41,8 @@ class Board:
     def job(self, tasks: int, closed: bool = True, name: str = "j", context: bytes = b"", **options: object) -> Job:
         asked = Options(**options)  # type: ignore[arg-type]
         key = name.encode()
-        job = Job(JobOpened(key, "", b"", "map", name, FUNCTION, b"", [], asked, context, [], 0.0))
-        job.add_page(StoredPage(0, tasks, []), 0.0)
+        job = Job(JobOpened(key, "", "", b"", "map", name, FUNCTION, b"", [], asked, context, [], 0.0))
+        job.add_page(tasks, [], 0.0)
         job.ready.add(0, tasks)
         job.total = tasks if closed else None
         self.state.jobs[key] = self.state.active[key] = job
@@ -118,7 +118,7 @@ def test_but_not_below_what_pays(board: Board) -> None:
     board.job(1000)
     assert board.size() == 1000
     board.state.jobs[b"j"].ready.add(1000, 100_000)
-    board.state.jobs[b"j"].pages[0].count = 100_000
+    board.state.jobs[b"j"].pages.tasks = 100_000
     assert board.size() == 50_000
 
 

@@ -1,4 +1,4 @@
-"""What only a file has: crashes, other versions, damage, rights; and that the stores agree."""
+"""What only a file has: crashes, other versions, damage, rights."""
 
 from __future__ import annotations
 
@@ -12,27 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from raisin_broker.records import (
-    JobClosed,
-    JobForgotten,
-    JobMarked,
-    JobUnwanted,
-    LeasedUpTo,
-    PageAdded,
-    Record,
-    StoredPage,
-    WorkerGone,
-    WorkerSeen,
-)
+from raisin_broker.records import JobClosed, PageAdded
 from raisin_broker.store import opening, schema
-from raisin_broker.store.memory import MemoryStore
 from raisin_broker.store.sql import SqlStore
 from raisin_broker.store.staging import ENTRY, Cache
 from raisin_core.errors import StoreError
-from tests.broker.stores import A, AnyStore, B, F, G, commit, only, opened, page, result, tried
+from tests.broker.stores import A, B, commit, only, opened, page, plain, result
 
 
 def test_a_locked_file_fails_and_then_works(tmp_path: Path) -> None:
@@ -49,7 +35,7 @@ def test_a_locked_file_fails_and_then_works(tmp_path: Path) -> None:
     store.commit(1)
     store.close()
     again = SqlStore(path)
-    assert only(again.start()).pages == [StoredPage(0, 10, [])]
+    assert plain(only(again.start()))["pages"] == [(0, 10, [])]
     again.close()
 
 
@@ -64,7 +50,7 @@ def test_a_full_database_fails_whole_and_then_works(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"is full; free some space .* tried again"):
         store.commit(2)
     assert store.page(A, 1) == big.payload
-    assert (only(store.start()).pages, only(store.start()).total) == ([], None)
+    assert (len(only(store.start()).pages), only(store.start()).total) == (0, None)
     store._db.execute("PRAGMA max_page_count = 100000")
     store.commit(2)
     assert (len(only(store.start()).pages), only(store.start()).total) == (2, 11)
@@ -121,59 +107,9 @@ def test_what_was_committed_survives_kill_9(tmp_path: Path) -> None:
         child.kill()
     store = SqlStore(path)
     stored = store.start()
-    assert (stored.run, len(only(stored).pages), len(only(stored).results)) == (2, 1, 1)
+    assert (stored.run, len(only(stored).pages), len(only(stored).arrivals)) == (2, 1, 1)
     assert store.page(A, 0) == page().payload
     store.close()
-
-
-# -- two implementations, one behaviour --------------------------------------------------------------------------------
-
-jobs = st.sampled_from([A, B])
-numbers = st.integers(0, 3)
-# What a number stands for never changes (it is sent again byte for byte), so contents follow from the key.
-records = st.one_of(
-    st.builds(lambda job: opened(job, F), jobs),
-    st.builds(lambda job, number: page(job, number, (G, F)[: number % 3]), jobs, numbers),
-    st.builds(lambda job, arrival: result(job, arrival, (F,) * (arrival % 2)), jobs, numbers),
-    st.builds(JobClosed, jobs, numbers),
-    st.builds(JobMarked, jobs, st.sampled_from(["done", "cancelled", "late"])),
-    st.builds(JobForgotten, jobs),
-    st.builds(JobUnwanted, jobs),
-    st.builds(LeasedUpTo, jobs, numbers),
-    st.builds(tried, jobs, numbers, st.sampled_from(["1.1", "1.2"])),
-    st.builds(WorkerSeen, jobs),
-    st.builds(WorkerGone, jobs),
-)
-batches = st.lists(st.tuples(st.lists(records, max_size=12), st.booleans()), max_size=6)
-
-
-def seen(store: AnyStore) -> dict[str, object]:
-    return {
-        "pages": {(job, number): store.page(job, number) for job in (A, B) for number in range(4)},
-        "results": {(job, number): store.result(job, number) for job in (A, B) for number in range(4)},
-        "function": store.function(F),
-        "blobs": store.blobs_in_use(),
-    }
-
-
-@settings(max_examples=150, deadline=None, database=None)
-@given(batches)
-def test_stores_agree(history: list[tuple[list[Record], bool]]) -> None:
-    small = SqlStore(":memory:", cache=2 * ENTRY + 60)  # so that pages come from the cache and from the database
-    stores: list[AnyStore] = [small, MemoryStore()]
-    try:
-        assert stores[0].start() == stores[1].start()
-        for batch, (content, committed) in enumerate(history):
-            for store in stores:
-                store.stage(batch, content)
-            assert seen(stores[0]) == seen(stores[1])
-            if committed:
-                for store in stores:
-                    store.commit(batch)
-                assert seen(stores[0]) == seen(stores[1])
-        assert stores[0].start() == stores[1].start()
-    finally:
-        small.close()
 
 
 # -- the file ----------------------------------------------------------------------------------------------------------
@@ -328,17 +264,17 @@ def test_a_closed_store_says_so(tmp_path: Path) -> None:
 
 
 def test_the_cache_keeps_what_was_used_last() -> None:
-    cache = Cache(3 * (ENTRY + 10))
+    cache = Cache[int](3 * (ENTRY + 10))
     for number in range(3):
-        cache.put(("page", A, number), bytes(10))
-    assert cache.get(("page", A, 0)) == bytes(10)
-    cache.put(("page", B, 9), bytes(10))
-    assert [cache.get(("page", A, number)) is None for number in range(3)] == [False, True, False]
-    cache.put(("page", B, 1), bytes(10_000))
-    assert cache.get(("page", B, 1)) is None
+        cache.put((A, number), number, 10)
+    assert cache.get((A, 0)) == 0
+    cache.put((B, 9), 9, 10)
+    assert [cache.get((A, number)) is None for number in range(3)] == [False, True, False]
+    cache.put((B, 1), 1, 10_000)
+    assert cache.get((B, 1)) is None
     cache.forget(A)
-    assert cache.get(("page", A, 0)) is cache.get(("page", A, 2)) is None
-    assert cache.get(("page", B, 9)) == bytes(10)
+    assert cache.get((A, 0)) is cache.get((A, 2)) is None
+    assert cache.get((B, 9)) == 9
 
 
 def test_a_page_just_stored_is_not_read_back(tmp_path: Path) -> None:
@@ -347,4 +283,6 @@ def test_a_page_just_stored_is_not_read_back(tmp_path: Path) -> None:
     commit(store, 1, opened(), page(), result())
     store.close()
     assert store.page(A, 0) == page().payload
-    assert store.result(A, 1) == result().payload
+    found = store.result(A, 1)
+    assert found is not None
+    assert found.payload == result().payload

@@ -6,7 +6,8 @@ import pytest
 
 from raisin_core import messages as m
 from raisin_core.client import commands as c
-from raisin_core.client.machine import FIRST_CREDIT, LAST_WORDS, Client, Me
+from raisin_core.client.machine import LAST_WORDS, Client
+from raisin_core.client.state import FIRST_CREDIT, Me
 from raisin_core.peer import BlobThere, Connected, Disconnected, Exit, Received, Reconnect, Say, SendBlob, Tick
 from tests.support import wire
 
@@ -20,7 +21,7 @@ def page(number: int, blobs: list[bytes] | None = None, last: bool = False) -> m
 
 
 def result(arrival: int, reader: int = 1) -> m.Result:
-    return m.Result(JOB, reader, arrival, arrival - 1, arrival, [], "den", "bob")
+    return m.Result(JOB, reader, arrival, arrival - 1, arrival, [], "den", "bob", run=1)
 
 
 def progress(state: m.JobState, arrivals: int = 0) -> m.Progress:
@@ -249,7 +250,7 @@ def test_cancelling_is_said_again(desk: Desk) -> None:
     assert desk.again() == [m.Attach(JOB), m.Cancel(JOB)]
 
 
-@pytest.mark.parametrize(("keep", "expected"), [(False, [m.Forget(JOB)]), (True, [])])
+@pytest.mark.parametrize(("keep", "expected"), [(False, [m.Forget(JOB)]), (True, [m.Forget(JOB, keep=True)])])
 def test_forgetting(desk: Desk, keep: bool, expected: list[m.Message]) -> None:
     desk.submit()
     assert said(desk.on(c.ForgetJob(JOB, keep))) == expected
@@ -329,15 +330,15 @@ def test_reading_goes_on_where_it_was(reading: Desk) -> None:
     for arrival in (1, 2, 3):
         reading.hear(result(arrival))
     assert said(reading.on(c.Read(JOB, 1, "arrival", 0, 8))) == [m.Follow(JOB, 1, "arrival", 0, 8)]
-    assert reading.again() == [m.Attach(JOB), m.Follow(JOB, 1, "arrival", 3, 8)]
+    assert reading.again() == [m.Attach(JOB), m.Follow(JOB, 1, "arrival", 3, 8, seen=3, run=1)]
 
 
 def test_reading_goes_on_before_a_gap(reading: Desk) -> None:
     for arrival in (2, 4):
         reading.hear(result(arrival))
-    assert reading.again()[-1] == m.Follow(JOB, 1, "arrival", 0, 4)
+    assert reading.again()[-1] == m.Follow(JOB, 1, "arrival", 0, 4, seen=4, run=1)
     reading.hear(result(1))
-    assert reading.again()[-1] == m.Follow(JOB, 1, "arrival", 2, 4)
+    assert reading.again()[-1] == m.Follow(JOB, 1, "arrival", 2, 4, seen=4, run=1)
 
 
 def test_a_window_goes_on_where_the_program_is(reading: Desk) -> None:
@@ -345,7 +346,7 @@ def test_a_window_goes_on_where_the_program_is(reading: Desk) -> None:
     reading.on(c.Read(JOB, 2, "window", 0, 10))
     reading.hear(result(3, reader=2))
     reading.on(c.Read(JOB, 2, "window", 5, 15))
-    assert reading.again() == [m.Attach(JOB), m.Follow(JOB, 2, "window", 5, 15)]
+    assert reading.again() == [m.Attach(JOB), m.Follow(JOB, 2, "window", 5, 15, seen=3, run=1)]
     assert reading.hear(result(3, reader=2)) == []
 
 

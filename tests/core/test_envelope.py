@@ -25,6 +25,7 @@ from raisin_core.envelope import (
 )
 from raisin_core.messages import MESSAGES, VERSION, Beat, Id, LeaseId, Message, Options, Page
 
+LINE = messages.JobLine(b"j" * 16, "fit", "map", "done", 3, 1, 0, 3, 1.5, 2.5, "zoe", "zoe", "nightly", True)
 SAMPLES: dict[Any, Any] = {
     messages.Id: b"i" * 16,
     messages.Digest: b"d" * 32,
@@ -41,6 +42,13 @@ SAMPLES: dict[Any, Any] = {
     list[str]: ["a", ""],
     list[tuple[int, int]]: [(1, 2), (5, 9)],
     list[tuple[int, str]]: [(1, "no numpy")],
+    messages.Label: "nightly",
+    messages.Tags: b"t" * 16,
+    messages.Parts: b"parts",
+    messages.Origin | None: messages.Origin(b"o" * 16, 1, 5, 2),
+    messages.JobLine: LINE,
+    list[messages.JobLine]: [LINE],
+    list[messages.WorkerLine]: [messages.WorkerLine("zoe", "den", 2, 1, "busy")],
     int: -1,
     float: 0.25,
     bool: True,

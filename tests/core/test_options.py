@@ -29,6 +29,8 @@ def test_all_options():
         "where": ("zoe", "ann"),
         "chunksize": 10,
         "save": True,
+        "resume": "nightly",
+        "force": True,
         "progress": False,
     }
     assert set(given) == set(NAMES)
@@ -42,6 +44,8 @@ def test_all_options():
         members=["ann", "zoe"],
         chunksize=10,
         save=True,
+        resume="nightly",
+        force=True,
         progress=False,
     )
 

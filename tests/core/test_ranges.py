@@ -87,6 +87,14 @@ def test_order_of_adding_does_not_matter(pieces: list[Range], random: object) ->
     assert (Ranges(pieces) == Ranges([*pieces, (50, 51)])) is False
 
 
+@settings(deadline=None, max_examples=200)
+@given(st.lists(RANGE, max_size=12))
+def test_of_sorted_is_as_adding_each(pieces: list[Range]) -> None:
+    real = Ranges.of_sorted(sorted(pieces))
+    check(real, plain(pieces))
+    assert real == Ranges(pieces)
+
+
 def test_first_and_take_of_nothing() -> None:
     with pytest.raises(IndexError):
         Ranges().first()
@@ -107,4 +115,4 @@ def test_repr() -> None:
 
 
 def test_doctests() -> None:
-    assert doctest.testmod(ranges) == (0, 2)
+    assert doctest.testmod(ranges) == (0, 3)

@@ -12,15 +12,17 @@ from raisin_broker.machine import (
     CommitFailed,
     Committed,
     Event,
+    Remembered,
     RosterChanged,
     StopAsked,
     TurnEnded,
     Unreachable,
 )
-from raisin_broker.outbox import Command, Commit, FunctionOf, PageOf, Payload, ResultOf, Send, Stage, Stop
+from raisin_broker.outbox import Command, Commit, Recall, Send, Stage, Stop
 from raisin_broker.records import ResultAdded
 from raisin_broker.state import Instant, Member
 from raisin_broker.store.base import Store
+from raisin_broker.wording import worded
 from raisin_core.errors import StoreError
 from raisin_core.messages import Draining, Goodbye, Hello, Message, Ruling
 from tests.simulation.host import Host
@@ -133,6 +135,9 @@ class BrokerHost(Host):
                 self.ledger.stage(command.batch, command.records)
             case Commit():
                 self._commit(command.batch)
+            case Recall():
+                found = self.ledger.store.recall(command.account, command.key, command.tags)
+                self._handle(Remembered(command.job, command.number, found))
             case Stop():
                 self._stopping = True
 
@@ -148,24 +153,12 @@ class BrokerHost(Host):
 
     def _send(self, command: Send) -> None:
         self.ledger.spoken(command.message)
-        payload = self._payload(command.payload)
-        if payload is None:
+        said = worded(command, self.ledger.store)
+        if said is None:
             raise Wrong(f"not in the store: {command.payload!r}", getattr(command.message, "job", None))
-        frames = wire.frames(command.message, payload)
+        frames = wire.frames(*said)
         route = self.routes.get(command.route)
         self.world.messages += 1
         self.world.note(f"{route.link.peer.name if route else '(gone)'} <", command.message, frames)
         if route is None or not route.down(frames):
             self._handle(Unreachable(command.route))
-
-    def _payload(self, payload: Payload) -> bytes | None:
-        store = self.ledger.store
-        match payload:
-            case bytes():
-                return payload
-            case PageOf():
-                return store.page(payload.job, payload.number)
-            case ResultOf():
-                return store.result(payload.job, payload.arrival)
-            case FunctionOf():
-                return store.function(payload.digest)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from raisin_core.client import commands as c
-from raisin_core.client.machine import Client, Me
+from raisin_core.client.machine import Client
+from raisin_core.client.state import Me
 from raisin_core.peer import BlobThere, Connected, Disconnected, Received, Reconnect, Say, SendBlob, Tick
 from tests.simulation.blobs import Bulk
 from tests.simulation.host import Host

@@ -124,12 +124,9 @@ class Ledger:
 
     def _read(self, stored: r.StoredJob) -> Facts:
         facts = Facts()
-        facts.pages, facts.tasks = len(stored.pages), sum(page.count for page in stored.pages)
+        facts.pages, facts.tasks = len(stored.pages), stored.pages.tasks
         facts.total, facts.state, facts.leased = stored.total, stored.state, stored.leased_up_to
-        facts.arrivals = len(stored.results)
-        for result in stored.results:
-            for start, stop in result.won or [(result.start, result.stop)]:
-                facts.done.add(start, stop)
+        facts.arrivals, facts.done = len(stored.arrivals), Ranges(stored.done)
         facts.tried = {tried.index for tried in stored.tried}
         return facts
 
@@ -169,6 +166,6 @@ class Ledger:
 
 def ruling_of(record: r.Record) -> m.Ruling | None:
     """The ruling in a record, if it is one."""
-    if isinstance(record, r.ResultAdded) and record.ruling:
+    if isinstance(record, r.ResultAdded) and record.about.ruling:
         return msgspec.msgpack.decode(record.payload, type=m.Ruling)
     return None

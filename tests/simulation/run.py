@@ -47,7 +47,7 @@ class Simulation:
         jobs = {plan.id: plan for plan in self.plans}
         clients = [f"client{number}" for number in range(pick.randint(1, 2))]
         roles = frozenset(("worker", "client"))
-        members = {name: Member(name, roles) for name in (*names, *clients)}
+        members = {name: Member(name, roles, "everybody") for name in (*names, *clients)}
         store, revive = _store(path)
         self.broker = BrokerHost(world, store, revive, members, self._judge)
         self.workers = [WorkerHost(world, name, pick.randint(1, 3), lambda: self.broker, jobs) for name in names]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 from raisin_broker.machine import (
     Arrived,
@@ -12,14 +11,16 @@ from raisin_broker.machine import (
     CommitFailed,
     Committed,
     Event,
+    Remembered,
     RosterChanged,
     StopAsked,
     TurnEnded,
     Unreachable,
 )
-from raisin_broker.outbox import Command, Commit, FunctionOf, PageOf, Payload, ResultOf, Send, Stage, Stop
+from raisin_broker.outbox import Command, Commit, Recall, Send, Stage, Stop
 from raisin_broker.state import Instant, Member
 from raisin_broker.store.memory import MemoryStore
+from raisin_broker.wording import worded
 from raisin_core import digests
 from raisin_core.errors import StoreError
 from raisin_core.messages import Beat, Message
@@ -111,7 +112,9 @@ class Flow:
         match command:
             case Send():
                 who = command.route.decode()
-                message, payload = wire.passed(command.message, self._payload(command.payload))
+                said_by_store = worded(command, self.store)
+                assert said_by_store is not None, f"missing: {command!r}"
+                message, payload = wire.passed(*said_by_store)
                 said = notation.write(message, payload, self.names, who.split("/")[0])
                 self.out.append(f"{who} < {said}")
             case Stage():
@@ -119,6 +122,9 @@ class Flow:
                 self.out.append(f"< keep {', '.join(type(record).__name__ for record in command.records)}")
             case Commit():
                 self._commit(command.batch)
+            case Recall():
+                found = self.store.recall(command.account, command.key, command.tags)
+                self.handle(Remembered(command.job, command.number, found))
             case Stop():
                 self.out.append("< stop")
 
@@ -133,18 +139,6 @@ class Flow:
             self.out.append("< commit")
             self.handle(Committed(batch))
 
-    def _payload(self, payload: Payload) -> bytes:
-        found: Any = payload
-        match payload:
-            case PageOf():
-                found = self.store.page(payload.job, payload.number)
-            case ResultOf():
-                found = self.store.result(payload.job, payload.arrival)
-            case FunctionOf():
-                found = self.store.function(payload.digest)
-        assert isinstance(found, bytes), f"missing: {payload!r}"
-        return found
-
 
 def play(lines: list[str], show: Callable[[str], None]) -> None:
     """Run a dialog. Raises AssertionError at the first line that is not as written."""
@@ -158,7 +152,8 @@ def play(lines: list[str], show: Callable[[str], None]) -> None:
         if found["mark"] == "<":
             said = f"{found['who'] or ''} < {found['text']}".strip()
             assert flow.out, f"line {number}: expected {said}, but nothing came"
-            assert flow.out.pop(0) == said, f"line {number}"
+            came = flow.out.pop(0)
+            assert came == said, f"line {number}: {came!r} instead of {said!r}"
         else:
             assert not flow.out, f"left over before line {number}: {flow.out}"
             show(line)

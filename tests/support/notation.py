@@ -70,6 +70,8 @@ def write(message: m.Message, payload: bytes, names: Names, who: str = "") -> st
     for field in msgspec.structs.fields(message):
         value = getattr(message, field.name)
         left_out = who if field.name in ("host", "member") else LEFT_OUT.get(field.name)
+        if field.name == "run" and isinstance(message, m.Result) and value == 1:  # most dialogs have one run
+            continue
         if value == (left_out if field.required else field.default_factory() if _made(field) else field.default):
             continue
         words.append(f"{field.name}={_quoted(_write(field.name, field.type, value, names))}")

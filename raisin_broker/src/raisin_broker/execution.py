@@ -15,8 +15,9 @@ from typing import Final, Literal
 import msgspec
 
 from raisin_broker import records, scheduler
-from raisin_broker.outbox import FunctionOf, Outbox, PageOf, Show
-from raisin_broker.records import ResultAdded, StoredResult, Tried
+from raisin_broker.outbox import FunctionOf, Outbox, PageOf
+from raisin_broker.recording import Recording
+from raisin_broker.records import About, Tried
 from raisin_broker.state import Instant, Job, Lease, Session, State
 from raisin_broker.submissions import Submissions
 from raisin_core import messages as m
@@ -31,15 +32,22 @@ RULED: Final[dict[RulingKind, str]] = {"crashed": "crash", "timeout": "timeout",
 class Execution:
     """Handlers of what workers say, and the giving out of work."""
 
-    def __init__(self, state: State, out: Outbox, submissions: Submissions) -> None:
+    def __init__(self, state: State, out: Outbox, submissions: Submissions, recording: Recording) -> None:
         self.state = state
         self.out = out
         self.submissions = submissions
+        self.recording = recording
 
     # -- giving work ---------------------------------------------------------------------------------------------
 
     def give_work(self, at: Instant) -> None:
-        """Lease what is ready to whoever is free; shorten leases where some have nothing to do."""
+        """Lease what is ready to whoever is free; shorten leases where some have nothing to do.
+
+        Not while nothing can be committed: results would pile up in memory.
+        """
+        if self.out.stuck:
+            return
+        self._end_superseded()
         marked: dict[bytes, Job] = {}
         while (grant := scheduler.next_grant(self.state)) is not None:
             self._give(grant.session, grant.job, grant.tasks, at)
@@ -52,6 +60,16 @@ class Execution:
             lease, stop = trim
             lease.trimming = True
             self.out.send(lease.route, m.Trim(lease.id, stop))
+
+    def _end_superseded(self) -> None:
+        """Jobs that another one continues: what had begun is brought to its end, then it is over."""
+        for job in [job for job in self.state.active.values() if job.superseded]:
+            for lease in job.leases.values():
+                if not lease.trimming and lease.stop - lease.start > 1:
+                    lease.trimming = True
+                    self.out.send(lease.route, m.Trim(lease.id, lease.start))
+            if not job.leases:
+                self.submissions.end(job, "cancelled")
 
     def _give(self, session: Session, job: Job, tasks: Range, at: Instant) -> None:
         start, stop = tasks
@@ -78,11 +96,10 @@ class Execution:
             function = m.Function(opened.function, opened.function_blobs)
             self.out.send(session.route, function, FunctionOf(opened.function))
         pages = session.pages.setdefault(job.id, set())
-        for number in job.page_numbers(start, stop):
+        for number in job.pages.numbers(start, stop):
             if number not in pages:
                 pages.add(number)
-                page = job.pages[number]
-                message = m.Argument(job.id, number, page.first, page.count, page.blobs)
+                message = m.Argument(job.id, number, *job.pages.span(number), job.pages.blobs(number))
                 self.out.send(session.route, message, PageOf(job.id, number))
 
     # -- results -------------------------------------------------------------------------------------------------
@@ -124,37 +141,19 @@ class Execution:
         self, job: Job, session: Session, message: m.Results, won: list[Range], payload: bytes, at: Instant
     ) -> None:
         failures = {*message.failed, *(index for index, _ in message.unfit)}
-        failed = sum(a <= index < b for index in failures for a, b in won)
         given = at.mono - message.seconds
-        result = ResultAdded(
-            job=job.id,
-            arrival=len(job.results) + 1,
-            start=message.start,
-            stop=message.stop,
-            won=[] if won == [(message.start, message.stop)] else won,
-            failed=failed,
+        about = About(
             host=session.host,
             member=session.member,
-            queued=max(0.0, given - job.page_times[job.page_of(message.start)]),
+            queued=max(0.0, given - job.page_times[job.pages.of(message.start)]),
             retried=[(i, len(t) + 1) for i, t in job.tried.items() if message.start <= i < message.stop],
-            ruling=False,
-            payload=payload,
             blobs=message.blobs,
         )
-        self._add_result(job, result, won)
+        self.recording.add(job, message.start, message.stop, about, payload, won, failures)
+        job.touched = at.wall
+        failed = sum(a <= index < b for index in failures for a, b in won)
         if failed < sum(b - a for a, b in won):
             job.shunned.discard(session.place)
-
-    def _add_result(self, job: Job, result: ResultAdded, won: list[Range]) -> None:
-        for start, stop in won:
-            job.settle(start, stop)
-        fields = {name: getattr(result, name) for name in StoredResult.__struct_fields__}
-        job.results.append(StoredResult(**fields))
-        job.failed += result.failed
-        job.changed = True
-        self.out.record(result)
-        self.out.show_later(Show(job.id, result.arrival))
-        self._drop_pages(job, result.start, result.stop)
 
     # -- attempts that do not count ------------------------------------------------------------------------------
 
@@ -211,22 +210,8 @@ class Execution:
         about = [t for t in tries if t.kind == RULED[kind]]
         trials = [(t.host if kind != "unfit" else t.place, t.detail) for t in about]
         payload = msgspec.msgpack.encode(m.Ruling(kind, trials))
-        result = ResultAdded(
-            job=job.id,
-            arrival=len(job.results) + 1,
-            start=index,
-            stop=index + 1,
-            won=[],
-            failed=1,
-            host=about[-1].host,
-            member="",
-            queued=0.0,
-            retried=[(index, len(tries))],
-            ruling=True,
-            payload=payload,
-            blobs=[],
-        )
-        self._add_result(job, result, [(index, index + 1)])
+        told = About(host=about[-1].host, member="", retried=[(index, len(tries))], ruling=True)
+        self.recording.add(job, index, index + 1, told, payload, [(index, index + 1)], {index})
         self.submissions.end_if_done(job)
 
     # -- leases --------------------------------------------------------------------------------------------------
@@ -324,21 +309,6 @@ class Execution:
         pace = seconds / (message.stop - message.start)
         old = session.pace.get(job.opened.function)
         session.pace[job.opened.function] = pace if old is None else (old + pace) / 2
-
-    def _drop_pages(self, job: Job, start: int, stop: int) -> None:
-        """Pages that are done from end to end need not be kept by any worker; at the end of the job it hears that."""
-        if job.total is not None and len(job.done) >= job.total:
-            return
-        done = [n for n in job.page_numbers(start, stop) if self._page_done(job, n)]
-        for session in self.state.sessions.values() if done else ():
-            held = session.pages.get(job.id, set())
-            if over := [n for n in done if n in held]:
-                held.difference_update(over)
-                self.out.send(session.route, m.Drop(job.id, over))
-
-    def _page_done(self, job: Job, number: int) -> bool:
-        page = job.pages[number]
-        return job.done.covers(page.first, page.first + page.count)
 
     def _judge(self, session: Session, message: m.Results, verdict: m.Verdict) -> None:
         self.out.send_later(session.route, m.Judged(message.job, message.start, message.stop, verdict))

@@ -7,11 +7,13 @@ committed.
 
 Rules of this file: pure. `handle` is the table of the protocol; what each message does stands in the room it belongs
 to:
-`peers` (sessions), `submissions` (jobs and pages), `execution` (leases and results), `readers` (collecting).
+`peers` (sessions), `submissions` (jobs and pages), `resumption` (what was recorded before), `execution` (leases and
+results), `readers` (collecting), `retention` (what may go).
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -20,7 +22,10 @@ from raisin_broker.execution import Execution
 from raisin_broker.outbox import Command, Outbox, Show, Stop
 from raisin_broker.peers import Peers, Timing
 from raisin_broker.readers import Readers
-from raisin_broker.records import Stored, StoredJob
+from raisin_broker.recording import Recording
+from raisin_broker.records import Recalled, Stored, StoredJob
+from raisin_broker.resumption import Resumption
+from raisin_broker.retention import Keep, Retention, Room
 from raisin_broker.state import Instant, Job, Member, Session, State
 from raisin_broker.submissions import Submissions
 from raisin_core import messages as m
@@ -67,6 +72,14 @@ class CommitFailed(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Remembered(msgspec.Struct, frozen=True):
+    """The answer to Recall: what is recorded of a page's tasks."""
+
+    job: bytes
+    number: int
+    found: list[Recalled]
+
+
 class RosterChanged(msgspec.Struct, frozen=True):
     """These are the members now, by public key."""
 
@@ -79,7 +92,18 @@ class StopAsked(msgspec.Struct, frozen=True):
     final: bool = False
 
 
-Event = Arrived | Garbled | Unreachable | TurnEnded | Committed | CommitFailed | RosterChanged | StopAsked
+Event = (
+    Arrived
+    | Garbled
+    | Unreachable
+    | TurnEnded
+    | Committed
+    | CommitFailed
+    | Remembered
+    | Room
+    | RosterChanged
+    | StopAsked
+)
 
 CLIENT_WAYS = ("peer>broker", "client>broker")
 WORKER_WAYS = ("peer>broker", "worker>broker")
@@ -88,26 +112,32 @@ WORKER_WAYS = ("peer>broker", "worker>broker")
 class Broker:
     """The broker's machine. `stored` is what the store held at the start."""
 
-    def __init__(self, stored: Stored, at: Instant, timing: Timing | None = None) -> None:
+    def __init__(self, stored: Stored, at: Instant, timing: Timing | None = None, keep: Keep | None = None) -> None:
         self.state = State()
         self.out = Outbox()
         self.timing = timing or Timing()
         self.submissions = Submissions(self.state, self.out)
         self.readers = Readers(self.state, self.out)
-        self.execution = Execution(self.state, self.out, self.submissions)
+        self.recording = Recording(self.state, self.out)
+        self.resumption = Resumption(self.state, self.submissions, self.recording)
+        self.execution = Execution(self.state, self.out, self.submissions, self.recording)
+        self.retention = Retention(self.state, self.submissions, keep or Keep())
         self.peers = Peers(self.state, self.out, self.execution, self.readers, self.timing)
         self._at = at
+        self._turn_due: float | None = None
         self._load(stored, at)
 
     def handle(self, event: Event, at: Instant) -> list[Command]:
         """Take one event; the commands are to be carried out in their order."""
-        self._at = at
+        self._at, self.state.wall = at, at.wall
         match event:
             case Arrived():
                 self._on_arrived(event, at)
             case TurnEnded():
                 self._on_turn_ended(at)
             case Committed():
+                if self.out.stuck:
+                    self._turn_due = at.mono  # nothing was leased meanwhile
                 self._show(self.out.committed(event.batch))
                 self.out.go_on()
             case CommitFailed():
@@ -117,6 +147,10 @@ class Broker:
             case Unreachable():
                 if (session := self.state.sessions.get(event.route)) is not None:
                     self.peers.end(session, gone=False)
+            case Remembered():
+                self.resumption.on_recalled(event.job, event.number, event.found, at)
+            case Room():
+                self.retention.on_room(event)
             case RosterChanged():
                 self.peers.check_members(event.members)
             case StopAsked():
@@ -131,6 +165,8 @@ class Broker:
             self.out.deadline,
             self._job_deadline(),
             self._unrest(),
+            self.retention.deadline(),
+            self._turn_due,
         ]
         return min((time for time in times if time is not None), default=None)
 
@@ -138,7 +174,7 @@ class Broker:
         """Invariants. Raises AssertionError."""
         self.state.check()
         for job in self.state.jobs.values():
-            assert job.visible <= len(job.results), "more is visible than there is"
+            assert job.visible <= len(job.arrivals), "more is visible than there is"
 
     def _on_arrived(self, event: Arrived, at: Instant) -> None:
         message, route = event.message, event.route
@@ -182,6 +218,10 @@ class Broker:
                 self.readers.on_fetch(session, message)
             case m.Attach():
                 self.readers.on_attach(session, message)
+            case m.ListJobs():
+                self.readers.on_list(session, message)
+            case m.Explain():
+                self.readers.on_explain(session, message)
             case m.Trimmed():
                 self.execution.on_trimmed(session, message, at)
             case m.Crashed():
@@ -208,8 +248,10 @@ class Broker:
             self.out.send(event.route, m.Refused("malformed", event.reason))
 
     def _on_turn_ended(self, at: Instant) -> None:
+        self._turn_due = None
         self.peers.check_silence(at)
         self.submissions.check_deadlines(at)
+        self.retention.look(at)
         self.execution.give_work(at)
         self.submissions.acknowledge()
         self.readers.tell_progress(at)
@@ -239,7 +281,8 @@ class Broker:
         return self._at.mono + 0.1 if leased else None
 
     def _load(self, stored: Stored, at: Instant) -> None:
-        self.state.run = stored.run
+        self.state.run, self.state.wall = stored.run, at.wall
+        self.state.keys = {(each.account, each.key): each.fingerprint for each in stored.keys}
         self.state.awaited = dict.fromkeys(stored.workers, at.mono + self.timing.silence)
         for each in stored.jobs:
             job = _restore(each, at.mono)
@@ -253,20 +296,27 @@ class Broker:
 
 def _restore(stored: StoredJob, now: float) -> Job:
     """A job as it was when the last batch was committed; what was leased waits for its workers."""
-    job = Job(stored.opened, total=stored.total, state=stored.state, unwanted=stored.unwanted)
-    for page in stored.pages:
-        job.add_page(page, now)
-    for result in stored.results:
-        job.results.append(result)
-        job.failed += result.failed
-        for start, stop in result.won or [(result.start, result.stop)]:
-            job.done.add(start, stop)
-    job.visible = len(job.results)
+    job = Job(
+        stored.opened,
+        pages=stored.pages,
+        total=stored.total,
+        state=stored.state,
+        ended_at=stored.ended,
+        touched=stored.opened.opened,
+        unwanted=stored.unwanted,
+        leased_up_to=stored.leased_up_to,
+        done=stored.done,
+        arrivals=stored.arrivals,
+        runs=stored.runs,
+        sources=stored.sources,
+        visible=len(stored.arrivals),
+        failed=stored.failed,
+    )
+    job.page_times = array("d", [now]) * len(stored.pages)
     job.shown_end = job.ended
     job.shown_total = -1 if job.total is None else job.total
     for tried in stored.tried:
         job.tried.setdefault(tried.index, []).append(tried)
-    job.leased_up_to = stored.leased_up_to
     if not job.ended:
         for start, stop in job.done.missing(0, job.tasks):
             job.limbo.add(start, min(stop, job.leased_up_to))

@@ -8,19 +8,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from raisin_core import __version__, home, stdin_life
-from raisin_core.errors import RaisinError
+from raisin_core.amounts import seconds, size
+from raisin_core.errors import RaisinError, StoreError
 
 EXAMPLES = """examples:
   raisin-broker                                    on this machine only, state in the user's data directory
   raisin-broker --listen 192.168.1.20:5757         for the network (any address of this machine, or *:5757)
   raisin-broker --data /srv/raisin --listen *:5757
+  raisin-broker --durability power                 what was acknowledged survives a power cut, too (slower commits)
+  raisin-broker --keep 7d --max-disk 10GB          ended jobs go after a week, the oldest before the disk is that full
 
 Who may connect stands in DATA/roster.toml, which is read again when it changes:
   [[member]]
   key = "..."        # a worker or client prints its own
   name = "zoe"
   roles = ["client", "worker"]
-All members of a roster count as machines of one person: each may run code on every worker.
+  account = "zoe"    # whose machine it is (left out: a person of its own); jobs belong to accounts
+Whoever may submit jobs runs code on every worker: admit people you trust.
 """
 
 
@@ -36,6 +40,11 @@ def parser() -> argparse.ArgumentParser:
     parse.add_argument("--data", metavar="DIRECTORY", type=Path, help="default: broker/ in the user's raisin directory")
     parse.add_argument("--beat", metavar="SECONDS", type=float, default=5.0, help="between heartbeats (%(default)s)")
     parse.add_argument("--silence", metavar="SECONDS", type=float, default=15.0, help="until work is given to others")
+    parse.add_argument(
+        "--durability", choices=("process", "power"), default="process", help="what commits survive (%(default)s)"
+    )
+    parse.add_argument("--keep", metavar="TIME", type=seconds, default="30d", help="how long ended jobs stay (30d)")
+    parse.add_argument("--max-disk", metavar="SIZE", type=size, default="0", help="most that is kept (no limit)")
     parse.add_argument("--verbose", action="store_true", help="log to the terminal, too")
     parse.add_argument("--end-with-stdin", action="store_true", help="end when standard input ends (for supervisors)")
     parse.add_argument("--version", action="version", version=f"raisin-broker {__version__}")
@@ -46,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a broker until SIGTERM or Ctrl-C; the exit code is 0, or 1 with one line that says what is wrong."""
     options = parser().parse_args(argv)
     from raisin_broker.peers import Timing
+    from raisin_broker.retention import Keep
     from raisin_broker.server import Server, Settings
 
     if not 0 < options.beat < options.silence:
@@ -53,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     timing = Timing(options.beat, options.silence)
     data = options.data or home.home() / "broker"
     try:
-        server = Server(Settings(data, options.listen, timing, options.verbose))
+        keep = Keep(options.keep, options.max_disk)
+        server = Server(Settings(data, options.listen, timing, options.verbose, options.durability, keep))
     except (RaisinError, OSError, ValueError) as error:
         print(f"raisin-broker: {error}", file=sys.stderr)  # noqa: T201
         return 1
@@ -61,7 +72,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(server.announce(), flush=True)  # noqa: T201
     if options.end_with_stdin:
         stdin_life.end_with_stdin()
-    server.run()
+    try:
+        server.run()
+    except StoreError as error:  # damage that was found while reading: whoever looks after it must decide
+        server.log.critical("%s", error)
+        print(f"raisin-broker: {error}", file=sys.stderr)  # noqa: T201
+        return 1
     return 0
 
 

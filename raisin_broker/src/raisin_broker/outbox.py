@@ -40,11 +40,19 @@ class FunctionOf(msgspec.Struct, frozen=True):
     digest: bytes
 
 
-Payload = bytes | PageOf | ResultOf | FunctionOf
+class KeyOf(msgspec.Struct, frozen=True):
+    """The payload is what is recorded under a key of an account."""
+
+    account: str
+    key: str
+
+
+Payload = bytes | PageOf | ResultOf | FunctionOf | KeyOf
 
 
 class Send(msgspec.Struct, frozen=True):
-    """Say this to the peer at this route; the payload may have to be read from the store."""
+    """Say this to the peer at this route; the payload may have to be read from the store, and with a result page also
+    the rest of its message (see `wording`)."""
 
     route: bytes
     message: Message
@@ -64,6 +72,16 @@ class Commit(msgspec.Struct, frozen=True):
     batch: int
 
 
+class Recall(msgspec.Struct, frozen=True):
+    """Look up what is recorded under a key for these tags, then say Recalled."""
+
+    job: bytes
+    number: int
+    account: str
+    key: str
+    tags: bytes
+
+
 class Show(msgspec.Struct, frozen=True):
     """Not for the shell: result pages of a job up to this arrival may now be seen; its total, unless that is -1; with
     `over`, its end. Whoever is at the route `asked` is to hear how it stands."""
@@ -79,7 +97,7 @@ class Stop(msgspec.Struct, frozen=True):
     """The program ends."""
 
 
-Command = Send | Stage | Commit | Stop
+Command = Send | Stage | Commit | Recall | Stop
 
 
 class Outbox:
@@ -111,6 +129,10 @@ class Outbox:
     def show_later(self, show: Show) -> None:
         """Let readers see it when all that was recorded so far is durable."""
         self._waiting.append((self._pending() or 0, show))
+
+    def recall(self, question: Recall) -> None:
+        """Ask the store."""
+        self.now.append(question)
 
     def flush(self, now: float) -> None:
         """The turn is over: stage what was recorded, before anything is sent that must be read from it, and commit the
@@ -156,6 +178,11 @@ class Outbox:
     def deadline(self) -> float | None:
         """When the commit is to be tried again."""
         return self._retry_at if self._staged else None
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the oldest batch could not be committed when it was tried last."""
+        return self._retry_at is not None and bool(self._staged)
 
     @property
     def idle(self) -> bool:

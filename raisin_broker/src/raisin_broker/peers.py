@@ -177,6 +177,8 @@ class Peers:
             route=route,
             key=key,
             member=member.name,
+            account=member.account or member.name,
+            admin="admin" in member.roles,
             instance=message.instance,
             role=message.role,
             host=message.host,

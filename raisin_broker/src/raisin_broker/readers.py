@@ -8,12 +8,26 @@ from __future__ import annotations
 import heapq
 from typing import Final
 
+from raisin_broker import reports
 from raisin_broker.outbox import Outbox, PageOf, ResultOf, Show
-from raisin_broker.records import StoredResult
 from raisin_broker.state import Follower, Instant, Job, Session, State
-from raisin_core.messages import Argument, Attach, Described, Fetch, Follow, Progress, Refused, Result, Unfollow
+from raisin_core.messages import (
+    Argument,
+    Attach,
+    Described,
+    Explain,
+    Fetch,
+    Follow,
+    Jobs,
+    ListJobs,
+    Progress,
+    Refused,
+    Result,
+    Unfollow,
+)
 
 PROGRESS_SECONDS: Final = 0.5
+MOST_LISTED: Final = 10_000
 
 
 class Readers:
@@ -26,6 +40,10 @@ class Readers:
 
     def on_follow(self, session: Session, message: Follow) -> None:
         if (job := self._job(session, message.job)) is None:
+            return
+        if message.seen and job.run_of(message.seen) != message.run:
+            reason = f"results of job {job.id.hex()[:8]} that were given out are gone from the broker"
+            self.out.send(session.route, Refused("lost", reason, job.id))
             return
         key = (session.route, message.reader)
         follower = job.followers.get(key)
@@ -47,19 +65,28 @@ class Readers:
         if (job := self._job(session, message.job)) is not None:
             job.watchers[session.route] = None
             opened = job.opened
-            self.out.send_later(session.route, Described(job.id, opened.form, opened.name, opened.shape))
+            told = Described(job.id, opened.form, opened.name, opened.shape, opened.resume)
+            self.out.send_later(session.route, told)
             self.out.show_later(Show(job.id, asked=session.route))
 
     def on_fetch(self, session: Session, message: Fetch) -> None:
         if (job := self._job(session, message.job)) is None:
             return
-        number = job.page_of(message.index)
+        number = job.pages.of(message.index)
         if number < 0 or message.index >= job.tasks:
             self.out.send(session.route, Refused("malformed", f"no task {message.index}", job.id))
             return
-        page = job.pages[number]
-        reply = Argument(job.id, number, page.first, page.count, page.blobs)
+        reply = Argument(job.id, number, *job.pages.span(number), job.pages.blobs(number))
         self.out.send_later(session.route, reply, PageOf(job.id, number))
+
+    def on_list(self, session: Session, message: ListJobs) -> None:
+        mine = sorted((job for job in self.state.jobs.values() if session.may(job)), key=lambda job: -job.opened.opened)
+        lines = [reports.line(self.state, job) for job in mine[: min(message.limit, MOST_LISTED)]]
+        self.out.send(session.route, Jobs(lines, len(mine)))
+
+    def on_explain(self, session: Session, message: Explain) -> None:
+        if (job := self._job(session, message.job)) is not None:
+            self.out.send(session.route, reports.explained(self.state, job))
 
     def show(self, job: Job, show: Show) -> None:
         """This much of a job is durable now."""
@@ -100,39 +127,32 @@ class Readers:
         found = self.state.jobs.get(job)
         if found is None:
             self.out.send_later(session.route, Refused("unknown job", f"no job {job.hex()[:8]} here", job))
+        elif not session.may(found):
+            self.out.send_later(session.route, reports.not_yours(found))
+            return None
         return found
 
     def _pump(self, job: Job, follower: Follower) -> None:
         if follower.order == "arrival":
             while follower.sent < min(job.visible, follower.limit):
                 follower.sent += 1
-                self._send(job, follower, job.results[follower.sent - 1])
+                self._send(job, follower, follower.sent)
             return
         while follower.sent < job.visible:
-            result = job.results[follower.sent]
             follower.sent += 1
-            if result.stop > follower.after:
-                heapq.heappush(follower.pending, (result.start, result.arrival))
+            start, stop = job.arrivals.span(follower.sent)
+            if stop > follower.after:
+                heapq.heappush(follower.pending, (start, follower.sent))
         while follower.pending and follower.pending[0][0] < follower.limit:
             _, arrival = heapq.heappop(follower.pending)
-            self._send(job, follower, job.results[arrival - 1])
+            self._send(job, follower, arrival)
 
-    def _send(self, job: Job, follower: Follower, result: StoredResult) -> None:
-        message = Result(
-            job=job.id,
-            reader=follower.reader,
-            arrival=result.arrival,
-            start=result.start,
-            stop=result.stop,
-            won=result.won,
-            host=result.host,
-            member=result.member,
-            queued=result.queued,
-            retried=result.retried,
-            ruling=result.ruling,
-            blobs=result.blobs,
-        )
-        self.out.send(follower.route, message, ResultOf(job.id, result.arrival))
+    def _send(self, job: Job, follower: Follower, arrival: int) -> None:
+        """What else is told with a result page is with its payload in the store."""
+        start, stop = job.arrivals.span(arrival)
+        run = job.run_of(arrival)
+        message = Result(job.id, follower.reader, arrival, start, stop, [], "", "", run=run)
+        self.out.send(follower.route, message, ResultOf(job.id, arrival))
 
     def _tell(self, job: Job) -> None:
         job.changed = False
@@ -146,23 +166,8 @@ class Readers:
             state=job.state if job.shown_end or not job.ended else "running",
             done=len(job.done),
             failed=job.failed,
-            running=sum(lease.stop - lease.start for lease in job.leases.values()),
+            running=reports.running(job),
             total=job.shown_total,
             arrivals=job.visible,
-            waits=self._reason(job),
+            waits="" if job.ended or job.leases else next(iter(reports.reasons(self.state, job)), ""),
         )
-
-    def _reason(self, job: Job) -> str:
-        """Why nothing of the job runs, where that is so."""
-        if job.ended or job.leases:
-            return ""
-        if job.opened.context and job.opened.context not in self.state.contexts:
-            return "the client that submitted it is not connected"
-        if not self.state.workers():
-            return "no worker is connected"
-        if job.limbo and not job.waits:
-            return "waiting for workers that had some of its tasks before the broker restarted"
-        where = job.opened.options.where
-        if where and not any(session.member in where for session in self.state.workers()):
-            return f"none of {', '.join(where)} is connected"
-        return ""

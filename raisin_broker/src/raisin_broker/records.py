@@ -5,10 +5,15 @@ Rules of this file: types only. A record says what became true; applying it twic
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
+from raisin_broker.columns import Arrivals, Pages
 from raisin_core.messages import Form, JobState, Options
-from raisin_core.ranges import Range
+from raisin_core.ranges import Range, Ranges
+
+TAG: Final = 16
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -16,10 +21,13 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 
 class JobOpened(Record, frozen=True):
-    """A job exists. `owner` is the member, `instance` the client process; `opened` is wall-clock time."""
+    """A job exists. `owner` is the member, of `account`; `instance` the client process; `opened` is wall-clock time.
+    With `resume`, results are recorded under that key of the account, for the function with this `fingerprint`;
+    `parts` say to its client what that is made of."""
 
     job: bytes
     owner: str
+    account: str
     instance: bytes
     form: Form
     name: str
@@ -30,10 +38,21 @@ class JobOpened(Record, frozen=True):
     context: bytes
     shape: list[int]
     opened: float
+    resume: str = ""
+    fingerprint: bytes = b""
+    parts: bytes = b""
+
+
+class KeyCleared(Record, frozen=True):
+    """Nothing counts any more that was recorded under this key of an account; a new fingerprint may follow."""
+
+    account: str
+    key: str
 
 
 class PageAdded(Record, frozen=True):
-    """Arguments of tasks `[first, first + count)`."""
+    """Arguments of tasks `[first, first + count)`; `tags` name each of them, `TAG` bytes a task, where the job has a
+    key to record under."""
 
     job: bytes
     number: int
@@ -41,6 +60,7 @@ class PageAdded(Record, frozen=True):
     count: int
     payload: bytes
     blobs: list[bytes]
+    tags: bytes = b""
 
 
 class JobClosed(Record, frozen=True):
@@ -51,10 +71,11 @@ class JobClosed(Record, frozen=True):
 
 
 class JobMarked(Record, frozen=True):
-    """The job's state for good (done, cancelled, late)."""
+    """The job's state for good (done, cancelled, late), and since when (wall-clock time)."""
 
     job: bytes
     state: JobState
+    ended: float
 
 
 class JobForgotten(Record, frozen=True):
@@ -76,8 +97,29 @@ class LeasedUpTo(Record, frozen=True):
     index: int
 
 
+class About(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What readers are told of a result page besides its tasks; see messages.Result."""
+
+    host: str
+    member: str
+    queued: float = 0.0
+    retried: list[tuple[int, int]] = []
+    ruling: bool = False
+    blobs: list[bytes] = []
+
+
+class Source(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Where a result that was recorded before is: page `arrival` of `job`, from its task `first` on."""
+
+    job: bytes
+    arrival: int
+    first: int
+
+
 class ResultAdded(Record, frozen=True):
-    """A result page, and the ranges of it that count. `failed` is how many of those are failures."""
+    """A result page, and the ranges of it that count (all if `won` is empty). `failed` is how many of those are
+    failures; those in `kept` succeeded, and are recorded under the job's key where it has one. `run` is the broker's.
+    With a `source` the page has no payload of its own: its tasks were answered before, by that page's."""
 
     job: bytes
     arrival: int
@@ -85,13 +127,11 @@ class ResultAdded(Record, frozen=True):
     stop: int
     won: list[Range]
     failed: int
-    host: str
-    member: str
-    queued: float
-    retried: list[tuple[int, int]]
-    ruling: bool
+    run: int
+    about: About
     payload: bytes
-    blobs: list[bytes]
+    kept: list[Range] = []
+    source: Source | None = None
 
 
 class Tried(Record, frozen=True):
@@ -122,41 +162,56 @@ class WorkerGone(Record, frozen=True):
 # -- what is read back -----------------------------------------------------------------------------------------------
 
 
-class StoredPage(msgspec.Struct, gc=False):
-    """A page without its payload."""
-
-    first: int
-    count: int
-    blobs: list[bytes]
-
-
-class StoredResult(msgspec.Struct, gc=False):
-    """A result page without its payload."""
+class StoredResult(msgspec.Struct, frozen=True, gc=False):
+    """A result page as readers get it. With a `source`, `payload` and `about` are that page's."""
 
     arrival: int
     start: int
     stop: int
     won: list[Range]
-    failed: int
-    host: str
-    member: str
-    queued: float
-    retried: list[tuple[int, int]]
-    ruling: bool
-    blobs: list[bytes]
+    run: int
+    about: About
+    payload: bytes
+    source: Source | None = None
+    source_span: Range = (0, 0)
+
+
+class Recalled(msgspec.Struct, frozen=True, gc=False):
+    """The result of the task with the tag number `at` (in a page's tags) was recorded before: task `index` of result
+    page `arrival` of `job`."""
+
+    at: int
+    job: bytes
+    arrival: int
+    index: int
 
 
 class StoredJob(msgspec.Struct):
-    """All that is kept of a job, without payloads. `total` is None while it is open."""
+    """All that is kept of a job, without payloads and what readers are told. `total` is None while it is open; `ended`
+    is wall-clock time (0 before); `runs` says from which arrival on results are of which run of the broker, as pairs;
+    `sources` are the jobs whose pages hold results of this one."""
 
     opened: JobOpened
     total: int | None
     state: JobState
+    ended: float
     unwanted: bool
     leased_up_to: int
-    pages: list[StoredPage]
-    results: list[StoredResult]
+    pages: Pages
+    arrivals: Arrivals
+    done: Ranges
+    failed: int
+    runs: list[tuple[int, int]]
+    sources: set[bytes]
     tried: list[Tried]
+
+
+class StoredKey(msgspec.Struct, frozen=True, gc=False):
+    """A key of an account, and the fingerprint of the function whose results are recorded under it."""
+
+    account: str
+    key: str
+    fingerprint: bytes
 
 
 class Stored(msgspec.Struct):
@@ -165,8 +220,9 @@ class Stored(msgspec.Struct):
     run: int
     jobs: list[StoredJob]
     workers: list[bytes]
+    keys: list[StoredKey] = []
 
 
 def without_payload(opened: JobOpened) -> JobOpened:
-    """The same without the function's bytes, which only the store keeps."""
-    return msgspec.structs.replace(opened, function_payload=b"")
+    """The same without the bytes that only the store keeps."""
+    return msgspec.structs.replace(opened, function_payload=b"", parts=b"")

@@ -23,6 +23,7 @@ import zmq
 
 from raisin_broker import gate
 from raisin_broker.bulk import Bulk
+from raisin_broker.housekeeping import Housekeeper
 from raisin_broker.machine import (
     Arrived,
     Broker,
@@ -30,16 +31,20 @@ from raisin_broker.machine import (
     Committed,
     Event,
     Garbled,
+    Remembered,
     RosterChanged,
     StopAsked,
     TurnEnded,
     Unreachable,
 )
-from raisin_broker.outbox import Command, Commit, FunctionOf, PageOf, Payload, ResultOf, Send, Stage, Stop
+from raisin_broker.outbox import Command, Commit, Recall, Send, Stage, Stop
 from raisin_broker.peers import Timing
+from raisin_broker.retention import Keep
 from raisin_broker.state import Instant, Member
+from raisin_broker.store.base import Durability
 from raisin_broker.store.blobs import Blobs
 from raisin_broker.store.sql import SqlStore
+from raisin_broker.wording import worded
 from raisin_core import envelope, home, logs
 from raisin_core.errors import DirectoryBusy, StoreError
 from raisin_core.identity import keys
@@ -50,12 +55,14 @@ ROSTER_SECONDS: Final = 0.5
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """Where a broker keeps its things and listens, and how patient it is."""
+    """Where a broker keeps its things and listens, how patient it is, what its commits survive, how long it keeps."""
 
     directory: Path
     listen: str = gate.DEFAULT_LISTEN
     timing: Timing = Timing()
     verbose: bool = False
+    durability: Durability = "process"
+    keep: Keep = Keep()
 
 
 class Server:
@@ -74,7 +81,8 @@ class Server:
         self.key = own.public.decode()
         self._open_sockets(own, settings.listen)
         stored = self.store.start()
-        self.machine = Broker(stored, self._now(), settings.timing)
+        self.machine = Broker(stored, self._now(), settings.timing, settings.keep)
+        self.house = Housekeeper(directory, self.store, self.blobs, self.log)
         self._roster_at = 0.0
         self._members: Mapping[str, Member] = {}
         self._stopping = False
@@ -115,6 +123,8 @@ class Server:
                 if self.bulk.socket in ready:
                     self.bulk.handle()
                 self._look_at_roster()
+                if (room := self.house.look(time.monotonic())) is not None:
+                    self._handle(room)
             self._farewell()
         finally:
             self.close()
@@ -130,6 +140,7 @@ class Server:
         for each in (self.control, self.bulk.socket):
             each.close(linger=200)
         self.context.term()
+        self.house.close()
         self.store.close()
         self._wake.close()
         self._woken.close()
@@ -174,12 +185,20 @@ class Server:
             case Commit():
                 self._flush()  # nothing that may be said at once waits for the disk
                 self._commit(command.batch)
+            case Recall():
+                found = self.store.recall(command.account, command.key, command.tags)
+                self._handle(Remembered(command.job, command.number, found))
             case Stop():
                 self._stopping = True
 
     def _commit(self, batch: int) -> None:
         try:
-            self.store.commit(batch)
+            try:
+                self.store.commit(batch)
+            except StoreError as error:
+                if not self.house.relieve(error):
+                    raise
+                self.store.commit(batch)
         except StoreError as error:
             self.log.error("not committed, trying again: %s", error)
             self._handle(CommitFailed(batch, str(error)))
@@ -187,12 +206,12 @@ class Server:
             self._handle(Committed(batch))
 
     def _send(self, command: Send) -> None:
-        payload = self._payload(command.payload)
-        if payload is None:
+        said = worded(command, self.store)
+        if said is None:
             self.log.error("a payload is missing from the store: %s", command.payload)
             return
         bundle = self._bundles.setdefault(command.route, envelope.Bundle())
-        bundle.add(command.message, payload)
+        bundle.add(*said)
         if bundle.full:
             self._flush()
 
@@ -205,24 +224,13 @@ class Server:
             except zmq.ZMQError:
                 self._handle(Unreachable(route))
 
-    def _payload(self, payload: Payload) -> bytes | None:
-        match payload:
-            case bytes():
-                return payload
-            case PageOf():
-                return self.store.page(payload.job, payload.number)
-            case ResultOf():
-                return self.store.result(payload.job, payload.arrival)
-            case FunctionOf():
-                return self.store.function(payload.digest)
-
     # -- the world around ----------------------------------------------------------------------------------------
 
     def _patience(self) -> int:
         """Milliseconds until something must be looked at."""
         deadline = self.machine.next_deadline()
         wait = ROSTER_SECONDS if deadline is None else min(ROSTER_SECONDS, deadline - time.monotonic())
-        return max(0, int(wait * 1000 + 0.999))
+        return 0 if self.house.busy else max(0, int(wait * 1000 + 0.999))
 
     def _now(self) -> Instant:
         return Instant(time.monotonic(), time.time())
@@ -232,7 +240,7 @@ class Server:
         if now < self._roster_at:
             return
         self._roster_at = now + ROSTER_SECONDS
-        members = {k.decode(): Member(m.name, m.roles) for k, m in self.roster.current().members.items()}
+        members = {k.decode(): Member(m.name, m.roles, m.account) for k, m in self.roster.current().members.items()}
         if members != self._members:
             self._members = members
             self._handle(RosterChanged(members))

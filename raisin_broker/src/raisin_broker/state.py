@@ -6,13 +6,16 @@ A task that has not ended is in exactly one place: `ready`, `picky`, `limbo`, or
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from itertools import chain
 from typing import NamedTuple
 
 import msgspec
 
-from raisin_broker.records import JobOpened, StoredPage, StoredResult, Tried
+from raisin_broker.columns import Arrivals, Pages
+from raisin_broker.records import JobOpened, Tried
+from raisin_core import messages as m
 from raisin_core.messages import ENDED, JobState, LeaseId
 from raisin_core.ranges import Range, Ranges
 
@@ -25,10 +28,11 @@ class Instant(NamedTuple):
 
 
 class Member(msgspec.Struct, frozen=True):
-    """Whom a key belongs to, and what it may do."""
+    """Whom a key belongs to, what it may do, and whose machine it is (its own, if nothing is said)."""
 
     name: str
     roles: frozenset[str]
+    account: str = ""
 
 
 class Lease(msgspec.Struct):
@@ -57,6 +61,8 @@ class Session(msgspec.Struct):
     slots: int
     context: bytes
     heard: float
+    account: str = ""
+    admin: bool = False
     since: int = 0
     suspect: bool = False
     draining: bool = False
@@ -76,6 +82,10 @@ class Session(msgspec.Struct):
         """Whether it may be given work."""
         return self.role == "worker" and not self.suspect and not self.draining
 
+    def may(self, job: Job) -> bool:
+        """Whether the job belongs to this member's account, or it may do everything."""
+        return self.admin or job.opened.account == self.account
+
 
 class Follower(msgspec.Struct):
     """A reader of a job's results. By window, `pending` is a heap of (start, arrival) not sent yet."""
@@ -91,22 +101,31 @@ class Follower(msgspec.Struct):
 
 class Job(msgspec.Struct):
     """A job and where each of its tasks is. `visible` result pages are durable and may be shown; so are `shown_total`
-    (-1 before) and, with `shown_end`, its end."""
+    (-1 before) and, with `shown_end`, its end. `runs` says from which result page on they were recorded in which run
+    of the broker; `sources` are other jobs whose pages hold results of this one. `recalling` holds pages while the
+    store looks up what is recorded of them. `held`: its client may still have a handle; `superseded`: another
+    job continues it; `touched` and `ended_at` are wall-clock times."""
 
     opened: JobOpened
-    pages: list[StoredPage] = msgspec.field(default_factory=list)
-    firsts: list[int] = msgspec.field(default_factory=list)
-    page_times: list[float] = msgspec.field(default_factory=list)
+    pages: Pages = msgspec.field(default_factory=Pages)
+    page_times: array[float] = msgspec.field(default_factory=lambda: array("d"))
     total: int | None = None
     state: JobState = "running"
+    ended_at: float = 0.0
+    touched: float = 0.0
+    held: bool = True
     unwanted: bool = False
+    superseded: bool = False
     leased_up_to: int = 0
     ready: Ranges = msgspec.field(default_factory=Ranges)
     picky: dict[int, None] = msgspec.field(default_factory=dict)
     limbo: Ranges = msgspec.field(default_factory=Ranges)
     done: Ranges = msgspec.field(default_factory=Ranges)
     leases: dict[LeaseId, Lease] = msgspec.field(default_factory=dict)
-    results: list[StoredResult] = msgspec.field(default_factory=list)
+    arrivals: Arrivals = msgspec.field(default_factory=Arrivals)
+    runs: list[tuple[int, int]] = msgspec.field(default_factory=list)
+    sources: set[bytes] = msgspec.field(default_factory=set)
+    recalling: dict[int, tuple[bytes, m.Page, bytes]] = msgspec.field(default_factory=dict)
     visible: int = 0
     shown_total: int = -1
     shown_end: bool = False
@@ -128,24 +147,28 @@ class Job(msgspec.Struct):
     @property
     def tasks(self) -> int:
         """How many tasks have been submitted so far."""
-        return self.pages[-1].first + self.pages[-1].count if self.pages else 0
+        return self.pages.tasks
 
     @property
     def waits(self) -> bool:
         """Whether some task could be leased now."""
-        return bool(self.ready or self.picky)
+        return bool(self.ready or self.picky) and not self.superseded
 
-    def add_page(self, page: StoredPage, now: float) -> None:
-        self.pages.append(page)
-        self.firsts.append(page.first)
+    def add_page(self, count: int, blobs: list[bytes], now: float) -> None:
+        self.pages.add(count, blobs)
         self.page_times.append(now)
 
-    def page_numbers(self, start: int, stop: int) -> range:
-        """The pages that hold tasks `[start, stop)`."""
-        return range(bisect_right(self.firsts, start) - 1, bisect_right(self.firsts, stop - 1))
+    def add_arrival(self, start: int, stop: int, run: int) -> None:
+        """A result page, recorded in this run of the broker."""
+        number = self.arrivals.add(start, stop)
+        if not self.runs or self.runs[-1][1] != run:
+            self.runs.append((number, run))
 
-    def page_of(self, index: int) -> int:
-        return bisect_right(self.firsts, index) - 1
+    def run_of(self, arrival: int) -> int:
+        """The broker's run in which a result page was recorded; 0 if there is no such page."""
+        if not 0 < arrival <= len(self.arrivals):
+            return 0
+        return self.runs[bisect_right(self.runs, (arrival, 2**63)) - 1][1]
 
     def settle(self, start: int, stop: int) -> None:
         """These tasks have their results: they are nowhere else."""
@@ -176,7 +199,9 @@ class Job(msgspec.Struct):
 
 class State:
     """Everything, with the indices that handlers need. `awaited` are workers that were lost, and until when they may
-    come back with what they hold."""
+    come back with what they hold. `keys` has, by account and key, the fingerprint of the function whose results are
+    recorded there. `room` says why nothing new is taken (no room on the disk); empty where there is.
+    `wall` is the time of the event being handled."""
 
     def __init__(self) -> None:
         self.run = self.leases_given = 0
@@ -187,6 +212,9 @@ class State:
         self.contexts: dict[bytes, bytes] = {}
         self.awaited: dict[bytes, float] = {}
         self.active: dict[bytes, Job] = {}
+        self.keys: dict[tuple[str, str], bytes] = {}
+        self.room = ""
+        self.wall = 0.0
 
     def workers(self) -> list[Session]:
         """Sessions that may be given work."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from raisin_broker import records
-from raisin_broker.outbox import Outbox, Show
-from raisin_broker.records import StoredPage
+from raisin_broker import records, reports
+from raisin_broker.outbox import KeyOf, Outbox, Recall, Show
+from raisin_broker.records import TAG
 from raisin_broker.state import Instant, Job, Session, State
 from raisin_core import digests
 from raisin_core.messages import (
@@ -24,6 +24,7 @@ from raisin_core.messages import (
     Options,
     Over,
     Page,
+    RefusalCode,
     Refused,
     Stored,
 )
@@ -49,35 +50,55 @@ class Submissions:
     def on_open(self, session: Session, message: Open, payload: bytes, at: Instant) -> None:
         job = self.state.jobs.get(message.job)
         if job is None:
-            if message.function != digests.content(payload):
-                self._refuse(session, "malformed", "the function is not what its digest says", message.job)
-                return
-            if not _possible(message.options):
-                self._refuse(session, "malformed", f"impossible options: {message.options}", message.job)
+            if self._refused(session, message, payload):
                 return
             job = self._make(session, message, payload, at)
+        elif not session.may(job):
+            self.out.send_later(session.route, reports.not_yours(job))
+            return
         job.watchers[session.route] = None
         if job.shown_end:  # its end was told when nobody was there to hear it
             self.out.show_later(Show(job.id, asked=session.route))
-        self._acknowledge(session, Opened(message.job, len(job.pages) + CREDIT))
+        self._acknowledge(session.route, Opened(message.job, len(job.pages) + CREDIT))
 
     def on_page(self, session: Session, message: Page, payload: bytes, at: Instant) -> None:
         if (job := self._own(session, message.job)) is None:
+            return
+        if message.number >= len(job.pages) and not job.ended and self.state.room:
+            self._refuse(session, "busy", self.state.room, message.job)
+            return
+        if message.number > len(job.pages) and not job.ended:
+            self._lost(session, job, f"{message.number} pages were acknowledged, {len(job.pages)} are here")
             return
         if message.number == len(job.pages) and not job.ended and job.total is None:
             if message.first != job.tasks or not 0 < message.count <= MOST_TASKS - job.tasks:
                 self._refuse(session, "malformed", f"page {message.number} begins at {message.first}", message.job)
                 return
-            self._add_page(job, message, payload, at)
+            if job.opened.resume:
+                if len(message.tags) != TAG * message.count:
+                    self._refuse(session, "malformed", f"page {message.number} has no tag for each task", message.job)
+                    return
+                job.recalling[message.number] = session.route, message, payload
+                key = job.opened.account, job.opened.resume
+                self.out.recall(Recall(job.id, message.number, *key, message.tags))
+                return
+            self.add_page(job, message, payload, at)
+        self.acknowledge_page(session.route, job, message)
+
+    def acknowledge_page(self, route: bytes, job: Job, message: Page) -> None:
+        """A page is here (for the first time or not)."""
         stored = len(job.pages)
         if message.last and message.number < stored:
-            self._close(session, job, message.first + message.count)
+            self._close(route, job, message.first + message.count)
         else:
-            self._acknowledge(session, Stored(message.job, stored, stored + CREDIT))
+            self._acknowledge(route, Stored(message.job, stored, stored + CREDIT))
 
     def on_close(self, session: Session, message: Close, at: Instant) -> None:
-        if (job := self._own(session, message.job)) is not None:
-            self._close(session, job, message.total)
+        job = self._own(session, message.job)
+        if job is not None and message.total > job.tasks and not job.ended:
+            self._lost(session, job, f"{message.total} tasks were acknowledged, {job.tasks} are here")
+        elif job is not None:
+            self._close(session.route, job, message.total)
 
     def on_cancel(self, session: Session, message: Cancel) -> None:
         if (job := self._own(session, message.job)) is not None and not job.ended:
@@ -87,9 +108,14 @@ class Submissions:
         job = self.state.jobs.get(message.job)
         if job is None:
             return
+        if not session.may(job):
+            return
         job.watchers.pop(session.route, None)
+        job.held = job.held and job.opened.instance != session.instance
+        if message.keep:
+            return
         if job.ended:
-            self._forget(job)
+            self.forget(job)
         elif not job.unwanted:
             job.unwanted = True
             self.out.record(records.JobUnwanted(job.id))
@@ -101,9 +127,9 @@ class Submissions:
 
     def end(self, job: Job, state: JobState) -> None:
         """A job ends: workers forget it, nothing of it waits, and those who watch will be told."""
-        job.state = state
+        job.state, job.ended_at = state, self.state.wall
         self.state.active.pop(job.id, None)
-        self.out.record(records.JobMarked(job.id, state))
+        self.out.record(records.JobMarked(job.id, state, job.ended_at))
         running = {lease.route for lease in job.leases.values()}
         for lease in list(job.leases.values()):
             self.state.end_lease(lease)
@@ -116,9 +142,9 @@ class Submissions:
             for start, stop in places:
                 places.remove(start, stop)
         job.picky.clear()
-        self.out.show_later(Show(job.id, len(job.results), over=True))
-        if job.unwanted:
-            self._forget(job)
+        self.out.show_later(Show(job.id, len(job.arrivals), over=True))
+        if job.unwanted and not job.opened.resume:
+            self.forget(job)
 
     def say_over(self, session: Session) -> None:
         """Tell a worker which jobs have ended (at once if it runs something of them, else a few together), and, when
@@ -148,6 +174,7 @@ class Submissions:
         opened = records.JobOpened(
             job=message.job,
             owner=session.member,
+            account=session.account,
             instance=session.instance,
             form=message.form,
             name=message.name,
@@ -158,45 +185,96 @@ class Submissions:
             context=message.context,
             shape=message.shape,
             opened=at.wall,
+            resume=message.resume,
+            fingerprint=message.fingerprint,
+            parts=message.parts,
         )
-        job = Job(opened)
+        self._take_key(opened, message.force)
+        job = Job(opened, touched=at.wall)
         self.state.jobs[job.id] = self.state.active[job.id] = job
         self.out.record(opened)
         # The payload is in the store from now on; memory keeps the rest.
         job.opened = records.without_payload(opened)
         return job
 
-    def _add_page(self, job: Job, message: Page, payload: bytes, at: Instant) -> None:
-        job.add_page(StoredPage(message.first, message.count, message.blobs), at.mono)
-        job.ready.add(message.first, message.first + message.count)
-        self.out.record(records.PageAdded(job.id, message.number, message.first, message.count, payload, message.blobs))
+    def _take_key(self, opened: records.JobOpened, force: bool) -> None:
+        """The job's key is its function's from now on, and its jobs that nobody attends are continued by it."""
+        name = opened.account, opened.resume
+        if not opened.resume:
+            return
+        if force and name in self.state.keys:
+            self.out.record(records.KeyCleared(*name))
+        self.state.keys[name] = opened.fingerprint
+        for job in self.state.active.values():
+            other = job.opened
+            if (other.account, other.resume) == name and other.instance not in self.state.instances:
+                job.superseded = not job.watchers
 
-    def _close(self, session: Session, job: Job, total: int) -> None:
+    def add_page(self, job: Job, message: Page, payload: bytes, at: Instant) -> None:
+        """A page of arguments is here; its tasks wait to be run."""
+        job.add_page(message.count, message.blobs, at.mono)
+        job.touched = at.wall
+        job.ready.add(message.first, message.first + message.count)
+        span = message.number, message.first, message.count
+        self.out.record(records.PageAdded(job.id, *span, payload, message.blobs, message.tags))
+
+    def _close(self, route: bytes, job: Job, total: int) -> None:
         if job.total is None and not job.ended:
             if total != job.tasks:
-                self._refuse(session, "malformed", f"{total} tasks closed, {job.tasks} sent", job.id)
+                self._refuse_at(route, "malformed", f"{total} tasks closed, {job.tasks} sent", job.id)
                 return
             job.total = total
             self.out.record(records.JobClosed(job.id, total))
             self.out.show_later(Show(job.id, total=total))
             self.end_if_done(job)
-        self._acknowledge(session, Closed(job.id))
+        self._acknowledge(route, Closed(job.id))
 
-    def _acknowledge(self, session: Session, message: Acknowledgement) -> None:
+    def _acknowledge(self, route: bytes, message: Acknowledgement) -> None:
         """Later ones say all that earlier ones do."""
-        self._acknowledged[session.route, message.job] = message
+        self._acknowledged[route, message.job] = message
 
     def _own(self, session: Session, job: bytes) -> Job | None:
-        """The job, if there is one. All members of a cluster count as one person's machines, so anybody's will do."""
+        """The job, if there is one and it belongs to the member's account."""
         found = self.state.jobs.get(job)
         if found is None:
             self._refuse(session, "unknown job", f"no job {job.hex()[:8]} here", job)
+        elif not session.may(found):
+            self.out.send_later(session.route, reports.not_yours(found))
+            return None
         return found
 
-    def _refuse(self, session: Session, code: str, reason: str, about: bytes) -> None:
-        self.out.send_later(session.route, Refused(code, reason, about))  # type: ignore[arg-type]
+    def _refused(self, session: Session, message: Open, payload: bytes) -> bool:
+        """Whether a new job cannot be, which is then said."""
+        name = session.account, message.resume
+        if message.function != digests.content(payload):
+            self._refuse(session, "malformed", "the function is not what its digest says", message.job)
+        elif not _possible(message.options):
+            self._refuse(session, "malformed", f"impossible options: {message.options}", message.job)
+        elif self.state.room:
+            self._refuse(session, "busy", self.state.room, message.job)
+        elif (
+            message.resume
+            and not message.force
+            and self.state.keys.get(name, message.fingerprint) != (message.fingerprint)
+        ):
+            reason = f"the results under {message.resume!r} are another function's"
+            self.out.send_later(session.route, Refused("changed", reason, message.job), KeyOf(*name))
+        else:
+            return False
+        return True
 
-    def _forget(self, job: Job) -> None:
+    def _lost(self, session: Session, job: Job, what: str) -> None:
+        reason = f"the broker has lost what it had acknowledged of job {job.id.hex()[:8]}: {what}"
+        self._refuse(session, "lost", reason, job.id)
+
+    def _refuse(self, session: Session, code: RefusalCode, reason: str, about: bytes) -> None:
+        self._refuse_at(session.route, code, reason, about)
+
+    def _refuse_at(self, route: bytes, code: RefusalCode, reason: str, about: bytes) -> None:
+        self.out.send_later(route, Refused(code, reason, about))
+
+    def forget(self, job: Job) -> None:
+        """Nobody needs it any more."""
         self.state.jobs.pop(job.id, None)
         self.state.active.pop(job.id, None)
         self.out.record(records.JobForgotten(job.id))

@@ -17,6 +17,9 @@
     |   +-- NotAdmitted            the broker does not know this machine's key
     |   +-- VersionMismatch        the other side speaks another version of the protocol
     |   +-- StartError             a part of the embedded cluster did not start
+    |   +-- DataLost               the broker has lost what it had acknowledged (a power cut, an old backup)
+    |   +-- NotYourJob             also a PermissionError: a job of another account
+    +-- FunctionChanged            also a ValueError: the results under a `resume` key are another function's
     +-- UnknownJob                 also a LookupError
     +-- CancelledError             also concurrent.futures.CancelledError
     +-- TimeoutError               also the TimeoutError of builtins, multiprocessing and concurrent.futures
@@ -105,6 +108,18 @@ class VersionMismatch(ClusterError):
 
 class StartError(ClusterError):
     """A part of the embedded cluster did not start; the text ends with the tail of its log."""
+
+
+class DataLost(ClusterError):
+    """The broker no longer has what it had acknowledged: its machine lost its power, or an older copy was restored."""
+
+
+class NotYourJob(ClusterError, PermissionError):
+    """The job belongs to another account."""
+
+
+class FunctionChanged(RaisinError, ValueError):
+    """The results recorded under a `resume` key are those of another function; the text says what changed."""
 
 
 class UnknownJob(RaisinError, LookupError):

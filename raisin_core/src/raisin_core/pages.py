@@ -178,6 +178,14 @@ class Outcomes(NamedTuple):
         at = index - self.start
         return self.wall[at if len(self.wall) > 1 else 0], self.cpu[at if len(self.cpu) > 1 else 0]
 
+    def moved(self, first: int, start: int, stop: int) -> Outcomes:
+        """The results from task `first` on as those of tasks `[start, stop)`, which were answered by them."""
+        low = first - self.start
+        high = low + stop - start
+        wall, cpu = (each[low:high] if len(each) > 1 else each for each in (self.wall, self.cpu))
+        text = {index - first + start: told for index, told in self.text.items() if 0 <= index - first < stop - start}
+        return Outcomes(start, self.items[low:high], wall, cpu, self.rss, text)
+
 
 def encode_outcomes(outcomes: Outcomes) -> Encoded:
     """Encode a result page; a value that cannot travel becomes the failure of its own task."""

@@ -29,6 +29,27 @@ class Ranges:
         for start, stop in ranges:
             self.add(start, stop)
 
+    @classmethod
+    def of_sorted(cls, ranges: Iterable[Range]) -> Ranges:
+        """The set of ranges that come by ascending starts (they may overlap): faster than adding each.
+
+        >>> Ranges.of_sorted([(0, 2), (1, 4), (4, 5), (7, 9)])
+        Ranges([(0, 5), (7, 9)])
+        """
+        found = cls()
+        starts, stops, last = found._starts, found._stops, None
+        for start, stop in ranges:
+            if start >= stop:
+                continue
+            if last is None or start > last:
+                starts.append(start)
+                stops.append(stop)
+                last = stop
+            elif stop > last:
+                stops[-1] = last = stop
+        found._size = sum(stops) - sum(starts)
+        return found
+
     def __iter__(self) -> Iterator[Range]:
         return iter(list(zip(self._starts, self._stops)))
 

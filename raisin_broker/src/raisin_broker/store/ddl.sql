@@ -1,7 +1,7 @@
 -- Made by scripts/ddl.py from schema.py.
 BEGIN IMMEDIATE;
 PRAGMA application_id = 1918989166;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 CREATE TABLE blobs (
     job INTEGER NOT NULL,
     digest BLOB NOT NULL,
@@ -9,13 +9,15 @@ CREATE TABLE blobs (
 ) WITHOUT ROWID;
 CREATE TABLE functions (
     digest BLOB NOT NULL,
+    crc INTEGER NOT NULL,
     payload BLOB NOT NULL,
     PRIMARY KEY (digest)
 );
 CREATE TABLE jobs (
     number INTEGER NOT NULL,
-    job BLOB NOT NULL,
+    job BLOB,
     owner TEXT NOT NULL,
+    account TEXT NOT NULL,
     instance BLOB NOT NULL,
     form TEXT NOT NULL,
     name TEXT NOT NULL,
@@ -25,14 +27,26 @@ CREATE TABLE jobs (
     context BLOB NOT NULL,
     shape BLOB NOT NULL,
     opened FLOAT NOT NULL,
+    resume TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,
     total INTEGER,
     state TEXT NOT NULL,
     unwanted BOOLEAN NOT NULL,
     leased_up_to INTEGER NOT NULL,
+    ended FLOAT NOT NULL,
     PRIMARY KEY (number),
     UNIQUE (job)
 );
 CREATE INDEX ix_jobs_function ON jobs (function);
+CREATE TABLE keys (
+    number INTEGER NOT NULL,
+    account TEXT,
+    name TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,
+    parts BLOB NOT NULL,
+    PRIMARY KEY (number),
+    UNIQUE (account, name)
+);
 CREATE TABLE meta (
     name TEXT NOT NULL,
     value INTEGER NOT NULL,
@@ -43,23 +57,35 @@ CREATE TABLE pages (
     number INTEGER NOT NULL,
     first INTEGER NOT NULL,
     count INTEGER NOT NULL,
-    blobs BLOB NOT NULL,
+    blobs BLOB,
+    tags BLOB,
+    crc INTEGER NOT NULL,
     payload BLOB NOT NULL,
     PRIMARY KEY (job, number)
 );
+CREATE INDEX ix_pages_tagged ON pages (job, first) WHERE tags IS NOT NULL;
+CREATE TABLE recorded (
+    "key" INTEGER NOT NULL,
+    tag BLOB NOT NULL,
+    job INTEGER NOT NULL,
+    arrival INTEGER NOT NULL,
+    task INTEGER NOT NULL,
+    PRIMARY KEY ("key", tag)
+) WITHOUT ROWID;
+CREATE INDEX ix_recorded_job ON recorded (job);
 CREATE TABLE results (
     job INTEGER NOT NULL,
     arrival INTEGER NOT NULL,
     start INTEGER NOT NULL,
     stop INTEGER NOT NULL,
-    won BLOB NOT NULL,
+    won BLOB,
     failed INTEGER NOT NULL,
-    host TEXT NOT NULL,
-    member TEXT NOT NULL,
-    queued FLOAT NOT NULL,
-    retried BLOB NOT NULL,
-    ruling BOOLEAN NOT NULL,
-    blobs BLOB NOT NULL,
+    run INTEGER NOT NULL,
+    source_job BLOB,
+    source_arrival INTEGER,
+    source_first INTEGER,
+    about BLOB NOT NULL,
+    crc INTEGER NOT NULL,
     payload BLOB NOT NULL,
     PRIMARY KEY (job, arrival)
 );

@@ -12,7 +12,7 @@ from typing import Final
 
 from raisin_core.errors import StoreError
 
-VERSION: Final = 1
+VERSION: Final = 2
 APPLICATION: Final = 0x7261736E  # "rasn", read by file(1) and by us
 MEMORY: Final = ":memory:"
 WAL_LIMIT: Final = 64 * 1024 * 1024
@@ -42,7 +42,7 @@ def explained(error: Exception, path: Path | str) -> StoreError:
     return StoreError(f"{path}: {error}; {advice}")
 
 
-def damaged(error: Exception, path: Path | str) -> StoreError:
+def damaged(error: Exception | str, path: Path | str) -> StoreError:
     """What was read makes no sense."""
     return StoreError(f"{path}: {error}; the file is damaged; {_DAMAGED}")
 
@@ -81,10 +81,11 @@ def _touch(path: Path) -> None:
 def _prepare(db: sqlite3.Connection, path: Path | str) -> None:
     """Checks come before the first thing that could change the file."""
     new = _is_new(db, path)
+    if new:
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before anything is in the file
     db.execute("PRAGMA journal_mode = WAL")
     if new:
         db.executescript(Path(__file__).with_name("ddl.sql").read_text(encoding="utf-8"))
-    db.execute("PRAGMA synchronous = NORMAL")  # survives the death of the process without a sync per commit
     db.execute("PRAGMA foreign_keys = OFF")
     db.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
     db.execute("BEGIN IMMEDIATE")  # a file that may only be read is found out here, not at the first commit

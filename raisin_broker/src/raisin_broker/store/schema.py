@@ -2,14 +2,16 @@
 
 Rules of this file: never imported by a broker that runs on SQLite (SQLAlchemy takes long to import); `scripts/ddl.py`
 writes ddl.sql from it and a test compares. Payloads are last in their tables, so that reading the rest does not touch
-them. Lists and options are msgpack. Rows of a job name it by `jobs.number`, which is shorter than its id.
+them. Lists and options are msgpack; those that mostly are empty are NULL then. Rows of a job name it by `jobs.number`,
+which is shorter than its id and stays when a job is forgotten: then `jobs.job` is NULL until its rows are deleted. So
+is `keys.account` when a key is cleared. `crc` is of the payload.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import Boolean, Column, Float, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.types import TypeEngine
@@ -33,8 +35,9 @@ jobs: Final = Table(
     "jobs",
     metadata,
     Column("number", Integer, primary_key=True),
-    _column("job", LargeBinary, unique=True),
+    Column("job", LargeBinary, unique=True),
     _column("owner", Text),
+    _column("account", Text),
     _column("instance", LargeBinary),
     _column("form", Text),
     _column("name", Text),
@@ -44,16 +47,20 @@ jobs: Final = Table(
     _column("context", LargeBinary),
     _column("shape", LargeBinary),
     _column("opened", Float),
+    _column("resume", Text),
+    _column("fingerprint", LargeBinary),
     Column("total", Integer),
     _column("state", Text),
     _column("unwanted", Boolean),
     _column("leased_up_to", Integer),
+    _column("ended", Float),
 )
 
 functions: Final = Table(
     "functions",
     metadata,
     Column("digest", LargeBinary, primary_key=True),
+    _column("crc", Integer),
     _column("payload", LargeBinary),
 )
 
@@ -64,9 +71,12 @@ pages: Final = Table(
     _key("number"),
     _column("first", Integer),
     _column("count", Integer),
-    _column("blobs", LargeBinary),
+    Column("blobs", LargeBinary),
+    Column("tags", LargeBinary),
+    _column("crc", Integer),
     _column("payload", LargeBinary),
 )
+Index("ix_pages_tagged", pages.c.job, pages.c.first, sqlite_where=pages.c.tags.is_not(None))
 
 results: Final = Table(
     "results",
@@ -75,15 +85,37 @@ results: Final = Table(
     _key("arrival"),
     _column("start", Integer),
     _column("stop", Integer),
-    _column("won", LargeBinary),
+    Column("won", LargeBinary),
     _column("failed", Integer),
-    _column("host", Text),
-    _column("member", Text),
-    _column("queued", Float),
-    _column("retried", LargeBinary),
-    _column("ruling", Boolean),
-    _column("blobs", LargeBinary),
+    _column("run", Integer),
+    Column("source_job", LargeBinary),
+    Column("source_arrival", Integer),
+    Column("source_first", Integer),
+    _column("about", LargeBinary),
+    _column("crc", Integer),
     _column("payload", LargeBinary),
+)
+
+keys: Final = Table(
+    "keys",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("account", Text),
+    _column("name", Text),
+    _column("fingerprint", LargeBinary),
+    _column("parts", LargeBinary),
+    UniqueConstraint("account", "name"),
+)
+
+recorded: Final = Table(
+    "recorded",
+    metadata,
+    _key("key"),
+    Column("tag", LargeBinary, primary_key=True),
+    Column("job", Integer, nullable=False, index=True),
+    _column("arrival", Integer),
+    _column("task", Integer),
+    sqlite_with_rowid=False,
 )
 
 tried: Final = Table(

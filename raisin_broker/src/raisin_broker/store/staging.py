@@ -1,53 +1,78 @@
-"""What all stores share: batches that wait for their commit, and a bounded cache of payloads.
+"""What all stores share: batches that wait for their commit, and a bounded cache of what was read last.
 
-Rules of this file: no I/O. A key names a payload: its kind, the job (or the function's digest), and its number.
+Rules of this file: no I/O. A key names a page or a result page: its job, and its number.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
-from typing import Final, Literal
+from collections.abc import Sequence
+from typing import Final, Generic, TypeVar
 
-from raisin_broker.records import JobOpened, PageAdded, Record, ResultAdded
+from raisin_broker.records import TAG, JobOpened, PageAdded, Record, ResultAdded, StoredResult
 
-Key = tuple[Literal["page", "result", "function"], bytes, int]
+T = TypeVar("T")
+Key = tuple[bytes, int]
 Batch = tuple[int, Sequence[Record]]
 ENTRY: Final = 400  # bytes that a cached payload takes besides its own
 
 
-def payloads(records: Iterable[Record]) -> list[tuple[Key, bytes]]:
-    """The payloads in these records, by key."""
-    found: list[tuple[Key, bytes]] = []
-    for record in records:
-        if isinstance(record, PageAdded):
-            found.append((("page", record.job, record.number), record.payload))
-        elif isinstance(record, ResultAdded):
-            found.append((("result", record.job, record.arrival), record.payload))
-        elif isinstance(record, JobOpened):
-            found.append((("function", record.function, 0), record.function_payload))
-    return found
-
-
 def blobs(record: Record) -> list[bytes]:
     """The digests that a record refers to."""
-    if isinstance(record, (PageAdded, ResultAdded)):
+    if isinstance(record, ResultAdded):
+        return record.about.blobs
+    if isinstance(record, PageAdded):
         return record.blobs
     return record.function_blobs if isinstance(record, JobOpened) else []
 
 
+def result_of(it: ResultAdded) -> StoredResult:
+    """A result page as it is kept; its source is still to be looked up."""
+    return StoredResult(it.arrival, it.start, it.stop, it.won, it.run, it.about, it.payload, it.source)
+
+
+def with_source(result: StoredResult, source: StoredResult | None) -> StoredResult | None:
+    """A result page with what its source says; None if that is gone."""
+    if source is None:
+        return None
+    return StoredResult(
+        result.arrival,
+        result.start,
+        result.stop,
+        result.won,
+        result.run,
+        source.about,
+        source.payload,
+        result.source,
+        (source.start, source.stop),
+    )
+
+
+def split(tags: bytes) -> list[bytes]:
+    """The tags one by one."""
+    return [tags[at : at + TAG] for at in range(0, len(tags), TAG)]
+
+
 class Staged:
-    """Batches that are not committed yet."""
+    """Batches that are not committed yet, and what can be read of them."""
 
     def __init__(self) -> None:
+        self.pages: dict[Key, bytes] = {}
+        self.results: dict[Key, StoredResult] = {}
+        self.functions: dict[bytes, bytes] = {}
         self._batches: dict[int, Sequence[Record]] = {}
-        self._payloads: dict[Key, bytes] = {}
         self._newest = -1
 
     def add(self, batch: int, records: Sequence[Record]) -> None:
         """Hold a batch."""
         self._batches[batch] = records
-        self._payloads.update(payloads(records))
+        for record in records:
+            if isinstance(record, PageAdded):
+                self.pages[record.job, record.number] = record.payload
+            elif isinstance(record, ResultAdded):
+                self.results[record.job, record.arrival] = result_of(record)
+            elif isinstance(record, JobOpened):
+                self.functions[record.function] = record.function_payload
 
     def due(self, batch: int) -> list[Batch]:
         """This batch and what was left behind before it, in order; KeyError if it was never staged."""
@@ -60,43 +85,54 @@ class Staged:
         for number, records in due:
             self._newest = max(self._newest, number)
             del self._batches[number]
-            for key, _ in payloads(records):
-                self._payloads.pop(key, None)
-
-    def payload(self, key: Key) -> bytes | None:
-        """A payload of a batch that is held."""
-        return self._payloads.get(key)
+            for record in records:
+                self._drop(record)
 
     def blobs(self) -> set[bytes]:
         """What the held batches refer to."""
         return {digest for records in self._batches.values() for record in records for digest in blobs(record)}
 
+    def _drop(self, record: Record) -> None:
+        if isinstance(record, PageAdded):
+            self.pages.pop((record.job, record.number), None)
+        elif isinstance(record, ResultAdded):
+            self.results.pop((record.job, record.arrival), None)
+        elif isinstance(record, JobOpened):
+            self.functions.pop(record.function, None)
 
-class Cache:
-    """The payloads used last, up to `limit` bytes."""
+
+class Cache(Generic[T]):
+    """What was used last, up to `limit` bytes."""
 
     def __init__(self, limit: int) -> None:
         self._limit, self._size = limit, 0
-        self._payloads: OrderedDict[Key, bytes] = OrderedDict()
+        self._entries: OrderedDict[Key, tuple[T, int]] = OrderedDict()
         self._jobs: dict[bytes, set[Key]] = {}
 
-    def get(self, key: Key) -> bytes | None:
-        """The payload, which is then the last to go."""
-        payload = self._payloads.get(key)
-        if payload is not None:
-            self._payloads.move_to_end(key)
-        return payload
+    def get(self, key: Key) -> T | None:
+        """What is there, which is then the last to go."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        self._entries.move_to_end(key)
+        return entry[0]
 
-    def put(self, key: Key, payload: bytes) -> None:
-        """Keep a payload, at the cost of those not used for longest."""
-        if len(payload) + ENTRY > self._limit:
+    def put(self, key: Key, value: T, size: int) -> None:
+        """Keep a value of so many bytes, at the cost of those not used for longest."""
+        size += ENTRY
+        if size > self._limit:
             return
-        self._drop(key)
-        self._payloads[key] = payload
-        self._jobs.setdefault(key[1], set()).add(key)
-        self._size += len(payload) + ENTRY
+        if key in self._entries:
+            self._drop(key)
+        self._entries[key] = value, size
+        numbers = self._jobs.get(key[0])
+        if numbers is None:
+            self._jobs[key[0]] = {key}
+        else:
+            numbers.add(key)
+        self._size += size
         while self._size > self._limit:
-            self._drop(next(iter(self._payloads)))
+            self._drop(next(iter(self._entries)))
 
     def forget(self, job: bytes) -> None:
         """Drop all that belongs to a job."""
@@ -104,11 +140,11 @@ class Cache:
             self._drop(key)
 
     def _drop(self, key: Key) -> None:
-        payload = self._payloads.pop(key, None)
-        if payload is None:
+        entry = self._entries.pop(key, None)
+        if entry is None:
             return
-        self._size -= len(payload) + ENTRY
-        keys = self._jobs[key[1]]
+        self._size -= entry[1]
+        keys = self._jobs[key[0]]
         keys.remove(key)
         if not keys:
-            del self._jobs[key[1]]
+            del self._jobs[key[0]]

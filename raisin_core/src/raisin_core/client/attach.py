@@ -40,7 +40,7 @@ def attach(id: str) -> Handle:
     if form == "process":
         return Process(None, _run=run)
     if form == "scan":
-        return Scan(None, _run=run, _shape=shape)
+        return Scan(None, _run=run, _shape=shape, _tuples=bool(described.resume))
     return Map(None, _run=run, _star=shape != [1])
 
 

@@ -86,7 +86,10 @@ def open_result(message: Result, payload: bytes, fetch: pages.Fetch, name: str) 
         attempts = dict(message.retried)
         failed = frozenset((message.start,))
         return Batch(ranges, message.start, [error], failed, message.host, message.member, 0.0, attempts, None)
-    return from_outcomes(pages.decode_outcomes(payload, fetch), ranges, message)
+    outcomes = pages.decode_outcomes(payload, fetch)
+    if message.origin is not None:
+        outcomes = outcomes.moved(message.origin.first, message.start, message.stop)
+    return from_outcomes(outcomes, ranges, message)
 
 
 def ruling_error(ruling: Ruling, index: int, name: str) -> Exception:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from raisin_core.messages import Argument, Open, Order, Page, Progress, Result
+from raisin_core.messages import Argument, Message, Open, Order, Page, Progress, Result
 from raisin_core.peer import BlobThere, Connected, Disconnected, Exit, Received, Reconnect, Say, SendBlob, Tick
 
 # -- events ----------------------------------------------------------------------------------------------------------
@@ -77,6 +77,13 @@ class FetchArguments(msgspec.Struct, frozen=True):
     index: int
 
 
+class Ask(msgspec.Struct, frozen=True):
+    """Put a question, and again in each new session until it is answered; `about` is the job (empty: all)."""
+
+    about: bytes
+    message: Message
+
+
 class Leave(msgspec.Struct, frozen=True):
     """Say goodbye and end."""
 
@@ -94,6 +101,7 @@ Event = (
     | Read
     | StopReading
     | FetchArguments
+    | Ask
     | BlobThere
     | Tick
     | Leave
@@ -137,6 +145,7 @@ class Describes(msgspec.Struct, frozen=True):
     form: str
     name: str
     shape: list[int]
+    resume: str = ""
 
 
 class Printed(msgspec.Struct, frozen=True):
@@ -154,6 +163,21 @@ class Failed(msgspec.Struct, frozen=True):
     job: bytes
     code: str
     reason: str
+    payload: bytes = b""
+
+
+class Blocked(msgspec.Struct, frozen=True):
+    """The broker has no room for what was said of this job; it is said again after a while."""
+
+    job: bytes
+    reason: str
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The answer to a question (Refused where there is none)."""
+
+    about: bytes
+    message: Message
 
 
 class Greeted(msgspec.Struct, frozen=True):
@@ -171,6 +195,8 @@ Command = (
     | Describes
     | Printed
     | Failed
+    | Blocked
+    | Answer
     | Greeted
     | SendBlob
     | Reconnect

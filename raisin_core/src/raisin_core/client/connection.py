@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import queue
 import secrets
 import sys
 import threading
@@ -20,9 +21,9 @@ from typing import Final, Protocol
 
 from raisin_core import digests, home
 from raisin_core.client import bar, context, embedded
-from raisin_core.client.machine import Me
 from raisin_core.client.printing import Printer
 from raisin_core.client.session import Session
+from raisin_core.client.state import Me
 from raisin_core.errors import (
     BrokerUnreachable,
     ClusterError,
@@ -34,11 +35,13 @@ from raisin_core.errors import (
 )
 from raisin_core.identity import keys
 from raisin_core.identity.roster import line_to_add
+from raisin_core.messages import Message
 
 CONNECT_SECONDS: Final = 5.0
 START_SECONDS: Final = 20.0
 COMPLAINT_SECONDS: Final = 3.0
 HEAL_SECONDS: Final = 1.0
+ANSWER_SECONDS: Final = 10.0
 SETTLE_SECONDS: Final = 5.0
 
 
@@ -67,6 +70,18 @@ class Connection:
         if self.place is not None and lost is not None and now - max(lost, self._healed) > HEAL_SECONDS:
             self._healed = now
             embedded.ensure()
+
+    def ask(self, message: Message, about: bytes = b"", seconds: float = ANSWER_SECONDS) -> Message:
+        """The broker's answer to a question (Refused where it has none). Raises BrokerUnreachable."""
+        answers: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self.session.ask(about, message, answers.put)
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            try:
+                return answers.get(timeout=min(left, 0.5))
+            except queue.Empty:
+                self.heal()
+        raise BrokerUnreachable(f"the broker at {self.address} did not answer within {seconds:.0f} s")
 
     def close(self) -> None:
         """End it in good order; jobs that were submitted go on (on the embedded cluster, while others use it)."""

@@ -8,6 +8,8 @@ raised.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from raisin_core.client.job import Job
 from raisin_core.client.pager import Pager
@@ -19,8 +21,8 @@ TASKS_AHEAD = 1_000_000
 class Feeder:
     """Moves values from a pager into a job. `error` is what ended it early."""
 
-    def __init__(self, job: Job, pager: Pager) -> None:
-        self.job, self.pager = job, pager
+    def __init__(self, job: Job, pager: Pager, tags: Callable[[Sequence[Any]], bytes] | None = None) -> None:
+        self.job, self.pager, self._tags = job, pager, tags
         self.submitted = 0
         self.error: Exception | None = None
         self.over = False
@@ -31,8 +33,10 @@ class Feeder:
         values = self.pager.pull()
         if values:
             try:
-                for first, count, encoded in self.pager.encoded(values, self.submitted):
-                    self.job.add_page(first, count, encoded)
+                begun = self.submitted
+                for first, count, encoded in self.pager.encoded(values, begun):
+                    tags = self._tags(values[first - begun : first - begun + count]) if self._tags else b""
+                    self.job.add_page(first, count, encoded, tags=tags)
                     self.submitted += count
             except RaisinError as error:
                 self._end(error)

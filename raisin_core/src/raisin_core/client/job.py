@@ -11,15 +11,26 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from raisin_core import pages
 from raisin_core.client import commands as c
 from raisin_core.client.function import Packed
 from raisin_core.client.session import Session
-from raisin_core.errors import ClusterError, ForkError, RaisinError, UnknownJob, VersionMismatch
+from raisin_core.errors import (
+    ClusterError,
+    DataLost,
+    ForkError,
+    NotYourJob,
+    RaisinError,
+    UnknownJob,
+    VersionMismatch,
+)
 from raisin_core.identity.sealing import Context, NullSealer, Sealer
 from raisin_core.messages import ENDED, Argument, Form, Open, Options, Order, Page, Progress, Result
+
+if TYPE_CHECKING:
+    from raisin_core.client.resumed import Resumed
 
 PAGES_AHEAD: Final = 16
 KEPT_ARGUMENTS: Final = 8
@@ -56,6 +67,9 @@ class Job:
         self.total: int | None = None
         self.closed = False
         self.failed_of_all: int | None = None
+        self.accepted = False
+        self.blocked = ""
+        self.on_changed: Callable[[bytes], RaisinError] | None = None
         self.on_text: Callable[[c.Printed], None] | None = None
         self.on_end: Callable[[], None] | None = None
         self._taps: dict[int, Tap] = {}
@@ -65,21 +79,33 @@ class Job:
 
     # -- submitting ----------------------------------------------------------------------------------------------
 
-    def open(self, form: Form, name: str, function: Packed, options: Options, shape: Sequence[int]) -> None:
+    def open(
+        self,
+        form: Form,
+        name: str,
+        function: Packed,
+        options: Options,
+        shape: Sequence[int],
+        resumed: Resumed | None = None,
+    ) -> None:
         """Make the job; it goes on its way with what comes next (a page, a reader)."""
         self._check_process()
         self.session.add_blobs(function.blobs)
         payload = self.sealer.seal(function.payload, Context("function", self.id, 0, 0))
-        message = Open(self.id, form, name, function.digest, options, self.context, list(shape), sorted(function.blobs))
-        self.session.post(c.Submit(message, payload), soon=False)
+        blobs = sorted(function.blobs)
+        message = Open(self.id, form, name, function.digest, options, self.context, list(shape), blobs)
+        if resumed is not None:
+            message = resumed.opening(message)
+            self.on_changed = resumed.error
+        self.session.post(c.Submit(message, payload), soon=resumed is not None)
 
-    def add_page(self, first: int, count: int, encoded: pages.Encoded, last: bool = False) -> None:
+    def add_page(self, first: int, count: int, encoded: pages.Encoded, last: bool = False, tags: bytes = b"") -> None:
         """Add the arguments of tasks `[first, first + count)`; after the `last` page there are no more (and it waits
-        for a reader, or `Session.wake`)."""
+        for a reader, or `Session.wake`). `tags` name them where the job has a key to record under."""
         self._check_process()
         self.session.add_blobs(encoded.blobs)
         payload = self.sealer.seal(encoded.payload, Context("arguments", self.id, first, count))
-        page = Page(self.id, self.added, first, count, sorted(encoded.blobs), last)
+        page = Page(self.id, self.added, first, count, sorted(encoded.blobs), last, tags)
         self.added += 1
         self.total = first + count if last else self.total
         self.session.post(c.AddPage(page, payload), soon=not last)
@@ -200,6 +226,9 @@ class Job:
 
     def open_payload(self, message: Result, payload: bytes) -> bytes:
         """Unseal a result page."""
+        at = message.origin
+        if at is not None:
+            return self.sealer.open(payload, Context("results", at.job, at.start, at.stop - at.start))
         count = message.stop - message.start
         return self.sealer.open(payload, Context("results", self.id, message.start, count))
 
@@ -233,6 +262,7 @@ class Job:
     def on_accepted(self, news: c.Accepted) -> None:
         with self.condition:
             self.stored, self.closed = news.pages, news.closed
+            self.accepted, self.blocked = True, ""
             self.condition.notify_all()
 
     def on_progress(self, progress: Progress) -> None:
@@ -253,10 +283,17 @@ class Job:
             self.on_text(news)
 
     def on_failed(self, news: c.Failed) -> None:
-        kinds = {"unknown job": UnknownJob, "version": VersionMismatch}
+        kinds = {"unknown job": UnknownJob, "version": VersionMismatch, "not yours": NotYourJob, "lost": DataLost}
+        error: RaisinError = kinds.get(news.code, ClusterError)(f"{news.reason} ({self.session.address})")
+        if news.code == "changed" and self.on_changed is not None:
+            error = self.on_changed(news.payload)
         with self.condition:
-            self.error = kinds.get(news.code, ClusterError)(f"{news.reason} ({self.session.address})")
+            self.error = self.error or error  # what follows is a consequence
             self.condition.notify_all()
+
+    def on_blocked(self, news: c.Blocked) -> None:
+        with self.condition:
+            self.blocked = news.reason
 
     def _check_process(self) -> None:
         if not self.session.alive:

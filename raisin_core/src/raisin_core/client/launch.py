@@ -6,7 +6,7 @@ import itertools
 import math
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from raisin_core import nesting, pages
 from raisin_core.client import connection, function, options
@@ -18,6 +18,9 @@ from raisin_core.client.options import Options
 from raisin_core.client.pager import Pager, known_length
 from raisin_core.client.runs import RemoteRun
 from raisin_core.messages import Form
+
+if TYPE_CHECKING:
+    from raisin_core.client.resumed import Resumed
 
 
 class Plan(NamedTuple):
@@ -47,24 +50,29 @@ def start(plan: Plan) -> RemoteRun | LocalRun:
     if plan.options.where == "process" or nesting.inside:
         return _local(plan)
     cluster = connection.current(plan.options.where)
-    packed = function.pack(plan.target, plan.options.kwargs, plan.star, plan.form == "scan")
     first = _whole(plan)
+    packed = function.pack(plan.target, plan.options.kwargs, plan.star, plan.form == "scan" and first is not None)
     job = Job(cluster.session, secrets.token_bytes(16), cluster.context)
     name = plan.options.name
+    resumed = _resumed(plan, job)
 
     def show(news: Printed) -> None:
         cluster.printer.put(f"{name} {news.index} {news.host}", news.text)
 
     job.on_text = show
-    job.open(plan.form, name, packed, plan.options.wire(), plan.shape)
+    job.open(plan.form, name, packed, plan.options.wire(), plan.shape, resumed)
+    save = plan.options.save or resumed is not None
+    if resumed is not None:  # now, not when results are wanted, is the time to say that the function has changed
+        job.wait(lambda: job.accepted, None, cluster.heal)
     if first is not None:
         count, encoded = first
         if count:
             job.add_page(0, count, encoded, last=True)
         else:
             job.close(0)
-        return RemoteRun(job, name, cluster, plan.options.save)
-    return RemoteRun(job, name, cluster, plan.options.save, Feeder(job, Pager(plan.iterables)))
+        return RemoteRun(job, name, cluster, save)
+    elements = (itertools.product(*_axes(plan)),) if plan.form == "scan" else plan.iterables
+    return RemoteRun(job, name, cluster, save, Feeder(job, Pager(elements), resumed.tags if resumed else None))
 
 
 def parse(verb: str, target: Any, given: dict[str, Any]) -> Options:
@@ -73,8 +81,22 @@ def parse(verb: str, target: Any, given: dict[str, Any]) -> Options:
     return options.parse(verb, given, function.name_of(target))
 
 
+def _resumed(plan: Plan, job: Job) -> Resumed | None:
+    """What the option `resume` asks for."""
+    options = plan.options
+    if not options.resume:
+        return None
+    from raisin_core.client.resumed import Resumed  # what it needs takes long to import
+
+    name = function.name_of(plan.target)
+    return Resumed(options.resume, options.force, name, plan.target, options.kwargs, job.sealer)
+
+
 def _whole(plan: Plan) -> tuple[int, pages.Encoded] | None:
-    """Tasks and the one page of a job that is submitted whole: a process, or a scan with its axes."""
+    """Tasks and the one page of a job that is submitted whole: a process, or a scan with its axes. (Not where each
+    task's arguments need a tag.)"""
+    if plan.options.resume:
+        return None
     if plan.form == "process":
         return 1, pages.encode([next(iter(plan.iterables[0]))], "the arguments of call")
     if plan.form == "scan":
@@ -93,8 +115,12 @@ def _local(plan: Plan) -> LocalRun:
 
 def _elements(plan: Plan) -> Iterator[Any]:
     if plan.form == "scan":
-        return itertools.product(*(values if kind == "axis" else [values] for kind, values in plan.axes))
+        return itertools.product(*_axes(plan))
     return iter(plan.iterables[0]) if len(plan.iterables) == 1 else zip(*plan.iterables)
+
+
+def _axes(plan: Plan) -> list[Sequence[Any]]:
+    return [values if kind == "axis" else [values] for kind, values in plan.axes]
 
 
 def length(plan: Plan) -> int | None:

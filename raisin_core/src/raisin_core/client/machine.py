@@ -9,65 +9,17 @@ Rules of this file: pure. The session carries out commands in their order.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final
-
-import msgspec
 
 from raisin_core import messages as m
 from raisin_core import peer
 from raisin_core.client import commands as c
+from raisin_core.client.state import Job, Me, Reader
 from raisin_core.messages import Message
 from raisin_core.peer import Line
-from raisin_core.ranges import Ranges
 
-FIRST_CREDIT: Final = 16
 LAST_WORDS: Final = 256
-
-
-class Me(msgspec.Struct, frozen=True):
-    """What a client says of itself."""
-
-    instance: bytes
-    host: str
-    pid: int
-    environment: str = ""
-    context: bytes = b""
-    context_payload: bytes = b""
-
-
-class Reader(msgspec.Struct):
-    """Where a reader is; `seen` are the arrivals that it was given."""
-
-    order: m.Order
-    after: int
-    limit: int
-    seen: Ranges = msgspec.field(default_factory=Ranges)
-
-
-class Job(msgspec.Struct):
-    """A job on its way to the broker, which was `told` of it in this session. `pages` are those that are not
-    acknowledged, from number `stored` on."""
-
-    open: c.Submit | None
-    opened: bool = False
-    told: bool = False
-    pages: deque[c.AddPage] = msgspec.field(default_factory=deque)
-    stored: int = 0
-    sent: int = 0
-    credit: int = FIRST_CREDIT
-    total: int | None = None
-    closed: bool = False
-    close_sent: bool = False
-    cancelled: bool = False
-    attached: bool = False
-    ended: bool = False
-    readers: dict[int, Reader] = msgspec.field(default_factory=dict)
-    fetching: dict[int, None] = msgspec.field(default_factory=dict)
-
-    @property
-    def added(self) -> int:
-        return self.stored + len(self.pages)
+BUSY_SECONDS: Final = 2.0
 
 
 class Client:
@@ -79,8 +31,9 @@ class Client:
         self.out: list[c.Command] = []
         self.line = Line()
         self._waits: dict[bytes, None] = {}
-        self._forgotten: dict[bytes, bool] = {}
+        self._forgotten: dict[bytes, tuple[bool, bool]] = {}
         self._there: set[bytes] = set()
+        self._asked: dict[bytes, Message] = {}
 
     def handle(self, event: c.Event, now: float) -> list[c.Command]:
         """Take one event at `now` (seconds, monotonic); the commands are to be carried out in their order."""
@@ -110,6 +63,9 @@ class Client:
                 self._forgotten.pop(event.job, None)
                 self.jobs.setdefault(event.job, Job(None, opened=True, told=True, closed=True, attached=True))
                 self._say(m.Attach(event.job))
+            case c.Ask():
+                self._asked[event.about] = event.message
+                self._say(event.message)
             case peer.BlobThere():
                 self._on_blob_there(event)
             case peer.Connected():
@@ -130,7 +86,8 @@ class Client:
 
     def next_deadline(self) -> float | None:
         """When a Tick is needed at the latest."""
-        return self.line.deadline()
+        again = (job.again_at for job in self.jobs.values() if job.again_at is not None)
+        return min((at for at in (self.line.deadline(), *again) if at is not None), default=None)
 
     def settled(self) -> bool:
         """Whether the broker has acknowledged all that was submitted; to an ended job nothing is added."""
@@ -179,13 +136,13 @@ class Client:
 
     def _on_forget(self, event: c.ForgetJob) -> None:
         job = self.jobs.pop(event.job, None)
-        if job is None or event.keep:
+        if job is None:
             return
-        self._forgotten[event.job] = job.cancelled
+        self._forgotten[event.job] = job.cancelled, event.keep
         if len(self._forgotten) > LAST_WORDS:
             del self._forgotten[next(iter(self._forgotten))]
         if job.told:
-            self._say(m.Forget(event.job))
+            self._say(m.Forget(event.job, event.keep))
 
     def _on_fetch(self, event: c.FetchArguments) -> None:
         if (job := self.jobs.get(event.job)) is not None:
@@ -217,22 +174,25 @@ class Client:
             case m.Closed():
                 self._on_closed(message)
             case m.Progress():
-                if (job := self.jobs.get(message.job)) is not None:
-                    job.ended = message.state in m.ENDED
-                self.out.append(c.Stands(message))
+                self._on_progress(message)
             case m.Argument():
                 self._on_argument(message, payload)
             case m.Printed():
                 self.out.append(c.Printed(message.job, message.index, message.host, payload))
             case m.Described():
-                self.out.append(c.Describes(message.job, message.form, message.name, message.shape))
+                told = message.job, message.form, message.name, message.shape, message.resume
+                self.out.append(c.Describes(*told))
+            case m.Jobs():
+                self._answer(b"", message)
+            case m.Explained():
+                self._answer(message.line.job, message)
             case m.Welcome():
                 self._on_welcome(message)
             case m.WhoAreYou():
                 if self.line.must_greet(now):
                     self._hello(now)
             case m.Refused():
-                self._on_refused(message)
+                self._on_refused(message, payload, now)
             case m.Farewell():
                 self.line.end()
             case _:
@@ -243,18 +203,19 @@ class Client:
         self.line.stand(message)
         self.out.append(c.Greeted(message.run))
         for key, job in self.jobs.items():
-            job.sent, job.close_sent, job.told = job.stored, False, job.opened
+            job.sent, job.close_sent, job.told, job.again_at = job.stored, False, job.opened, None
             if job.attached or (job.opened and not job.ended):
                 self._say(m.Attach(key))
             if job.told:
                 self._go_on(key, job)
             self._send_open(key, job)
             self._send_pages(job)
-
-        for key, cancelled in self._forgotten.items():  # nobody answers that, so it may not have arrived
+        for question in self._asked.values():
+            self._say(question)
+        for key, (cancelled, keep) in self._forgotten.items():  # nobody answers that, so it may not have arrived
             if cancelled:
                 self._say(m.Cancel(key))
-            self._say(m.Forget(key))
+            self._say(m.Forget(key, keep))
 
     def _go_on(self, key: bytes, job: Job) -> None:
         """The broker knows the job: say what else is wanted of it."""
@@ -269,7 +230,15 @@ class Client:
         after = reader.after
         if reader.order == "arrival" and after + 1 in reader.seen:
             after = reader.seen.missing(after + 1, 2**62)[0][0] - 1
-        self._say(m.Follow(key, number, reader.order, after, reader.limit))
+        self._say(m.Follow(key, number, reader.order, after, reader.limit, reader.newest, reader.run))
+
+    def _on_progress(self, message: m.Progress) -> None:
+        job = self.jobs.get(message.job)
+        if job is not None:
+            job.ended = message.state in m.ENDED
+            if job.closed and not job.attached and message.total < 0 and not job.ended:
+                self._lost(message.job, "its end")
+        self.out.append(c.Stands(message))
 
     def _on_opened(self, message: m.Opened) -> None:
         if (job := self.jobs.get(message.job)) is not None:
@@ -281,6 +250,9 @@ class Client:
         if job is None:
             return
         job.opened = True
+        if message.pages < job.stored:
+            self._lost(message.job, f"{job.stored} pages, of which it has {message.pages}")
+            return
         while job.pages and job.stored < message.pages:
             job.pages.popleft()
             job.stored += 1
@@ -305,6 +277,8 @@ class Client:
         reader = job.readers.get(message.reader) if job else None
         if reader is not None and message.arrival not in reader.seen:
             reader.seen.add(message.arrival, message.arrival + 1)
+            if message.arrival > reader.newest:
+                reader.newest, reader.run = message.arrival, message.run
             self.out.append(c.Deliver(message, payload))
 
     def _on_argument(self, message: m.Argument, payload: bytes) -> None:
@@ -313,13 +287,35 @@ class Client:
                 del job.fetching[index]
         self.out.append(c.DeliverArguments(message, payload))
 
-    def _on_refused(self, message: m.Refused) -> None:
+    def _on_refused(self, message: m.Refused, payload: bytes, now: float) -> None:
         if message.code == "replaced":
             return
         if message.fatal:
             self.line.end()
-        if message.about in self.jobs or message.fatal:
-            self.out.append(c.Failed(message.about, message.code, message.reason))
+        if message.about in self._asked:
+            self._answer(message.about, message)
+        job = self.jobs.get(message.about)
+        if job is not None and self._waits_for_room(job, message, now):
+            return
+        if job is not None or message.fatal:
+            self.out.append(c.Failed(message.about, message.code, message.reason, payload))
+
+    def _waits_for_room(self, job: Job, message: m.Refused, now: float) -> bool:
+        """Whether what was refused will be said again: the broker has no room now (and so does not know what followed
+        either)."""
+        if message.code == "busy":
+            job.again_at = now + BUSY_SECONDS
+            self.out.append(c.Blocked(message.about, message.reason))
+        return message.code == "busy" or (job.again_at is not None and message.code in ("unknown job", "lost"))
+
+    def _lost(self, key: bytes, what: str) -> None:
+        """The broker does not have what it acknowledged: a power cut, or an older copy of its store."""
+        reason = f"the broker has lost what it had acknowledged of job {key.hex()[:8]}: {what}"
+        self.out.append(c.Failed(key, "lost", reason))
+
+    def _answer(self, about: bytes, message: Message) -> None:
+        if self._asked.pop(about, None) is not None:
+            self.out.append(c.Answer(about, message))
 
     # -- sending -------------------------------------------------------------------------------------------------
 
@@ -364,6 +360,11 @@ class Client:
             self.out.append(peer.Reconnect())
         elif asked == "beat":
             self._say(m.Beat())
+        for key, job in self.jobs.items():
+            if job.again_at is not None and now >= job.again_at:
+                job.again_at, job.told, job.sent, job.close_sent = None, job.opened, job.stored, False
+                self._send_open(key, job)
+                self._send_pages(job)
 
     def _say(self, message: Message, payload: bytes = b"") -> None:
         if self.line.welcome is not None:

@@ -23,10 +23,13 @@ class Map(Handle):
     Options (keyword only, the same for all verbs): `kwargs` (constant keyword arguments, shipped once), `name`,
     `deadline` (seconds for the whole job), `task_timeout` (seconds for one task), `retries` (how often a task that
     raises is tried again), `where` ("auto", "process", "machine", "cluster", or a list of members), `chunksize`
-    (tasks per lease), `save` (keep results after the handle is gone), `progress` (a bar: True, False, or None for
-    when somebody is looking).
+    (tasks per lease), `save` (keep results after the handle is gone), `resume` (a key: results that were recorded
+    under it for the same function and the same arguments count again, also after a crash, from another of your
+    machines, or with elements added), `force` (forget what is recorded under that key first), `progress` (a bar: True,
+    False, or None for when somebody is looking).
 
-    Raises UsageError (also a TypeError) for a wrong option or argument.
+    Raises UsageError (also a TypeError) for a wrong option or argument, FunctionChanged when it is started and what is
+    recorded under its key is of another function.
 
     >>> m = Map(pow, [2, 3], [5, 2], where="process")
     >>> m.start().get()

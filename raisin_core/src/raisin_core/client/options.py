@@ -16,6 +16,7 @@ import msgspec
 from raisin_core import messages
 from raisin_core.errors import UsageError
 
+MAX_KEY: Final = 200
 PLACES: Final = ("auto", "process", "machine", "cluster")
 
 
@@ -31,6 +32,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     members: list[str] = []
     chunksize: int = 0
     save: bool = False
+    resume: str = ""
+    force: bool = False
     progress: bool | None = None
 
     def wire(self) -> messages.Options:
@@ -41,11 +44,23 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             task_timeout=self.task_timeout,
             chunksize=self.chunksize,
             where=self.members,
-            save=self.save,
+            save=self.save or bool(self.resume),
         )
 
 
-NAMES: Final = ("kwargs", "name", "deadline", "task_timeout", "retries", "where", "chunksize", "save", "progress")
+NAMES: Final = (
+    "kwargs",
+    "name",
+    "deadline",
+    "task_timeout",
+    "retries",
+    "where",
+    "chunksize",
+    "save",
+    "resume",
+    "force",
+    "progress",
+)
 
 
 def parse(verb: str, given: Mapping[str, Any], default_name: str) -> Options:
@@ -56,6 +71,12 @@ def parse(verb: str, given: Mapping[str, Any], default_name: str) -> Options:
             hint = f"; did you mean {close[0]}?" if close else f"; there are: {', '.join(NAMES)}"
             raise UsageError(f"{verb} has no option {option!r}{hint}")
     where, members = _where(verb, given.get("where", "auto"))
+    resume = _typed(verb, "resume", given.get("resume"), (str, type(None)), "a text, the key to record under") or ""
+    force = _typed(verb, "force", given.get("force", False), bool, "True or False")
+    if len(resume) > MAX_KEY or not resume.isprintable() or (given.get("resume") == ""):
+        raise UsageError(f"{verb}: resume must be a text of 1 to {MAX_KEY} printable characters, not {resume!r}")
+    if force and not resume:
+        raise UsageError(f"{verb}: force=True forgets what is recorded under a key: it needs resume=")
     return Options(
         kwargs=_kwargs(verb, given.get("kwargs")),
         name=_typed(verb, "name", given.get("name", default_name), str, "a text")[:200],
@@ -66,6 +87,8 @@ def parse(verb: str, given: Mapping[str, Any], default_name: str) -> Options:
         members=members,
         chunksize=0 if given.get("chunksize", "auto") == "auto" else _count(verb, "chunksize", given["chunksize"], 1),
         save=_typed(verb, "save", given.get("save", False), bool, "True or False"),
+        resume=resume,
+        force=force,
         progress=_typed(verb, "progress", given.get("progress"), (bool, type(None)), "True, False or None"),
     )
 

@@ -142,6 +142,8 @@ def timeout_text(job: Job, done: int) -> str:
     total = f" of {job.total}" if job.total is not None else ""
     text = f"{max(done, progress.done if progress else 0)}{total} done"
     text += f"; job {job.id.hex()[:8]} continues (get() waits on, cancel() stops it)"
+    if job.blocked:
+        text += f"\n  the rest of it is not submitted: {job.blocked}"
     if progress is not None and progress.waits:
         text += f"\n  nothing of it runs: {progress.waits}"
     if lost is not None:

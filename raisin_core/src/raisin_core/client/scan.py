@@ -32,11 +32,12 @@ class Scan(Handle):
         *iterables: Any,
         _run: Running | None = None,
         _shape: Iterable[int] = (),
+        _tuples: bool = False,
         **options: Any,
     ) -> None:
         if _run is not None:
             super().__init__(None, _run)
-            self._shape = list(_shape)
+            self._shape, self._tuples = list(_shape), _tuples
             return
         parsed = launch.parse("Scan", target, options)
         if not iterables:
@@ -45,7 +46,7 @@ class Scan(Handle):
         assert target is not None
         super().__init__(Plan("scan", target, parsed, True, (), axes))
         assert self._plan is not None
-        self._shape = self._plan.shape
+        self._shape, self._tuples = self._plan.shape, bool(parsed.resume)
 
     def _shaped(self, values: list[Any]) -> Any:
         return nested(values, self._shape)
@@ -59,7 +60,7 @@ class Scan(Handle):
 
     def _arguments(self, index: int) -> tuple[Any, ...]:
         run = self._started()
-        if not isinstance(run, RemoteRun):
+        if self._tuples or not isinstance(run, RemoteRun):
             return tuple(run.argument(index))
         at = iter(self._index(index))
         return tuple(values[next(at)] if kind == "axis" else values for kind, values in run.job.axes())

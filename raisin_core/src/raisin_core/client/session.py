@@ -22,9 +22,10 @@ import zmq
 from raisin_core import link, peer
 from raisin_core.addresses import endpoints
 from raisin_core.client import commands as c
-from raisin_core.client.machine import Client, Me
+from raisin_core.client.machine import Client
+from raisin_core.client.state import Me
 from raisin_core.identity.keys import Keys
-from raisin_core.messages import Argument, Chunk, Have, Progress, Result
+from raisin_core.messages import Argument, Chunk, Have, Message, Progress, Result
 from raisin_core.transfers import Memory, Said, Transfers
 
 RETRY_SECONDS: Final = 1.0
@@ -47,6 +48,8 @@ class Listener(Protocol):
 
     def on_failed(self, news: c.Failed) -> None: ...
 
+    def on_blocked(self, news: c.Blocked) -> None: ...
+
 
 class Session:
     """One connection to a broker, kept up by a thread of its own."""
@@ -64,6 +67,7 @@ class Session:
         self._machine = Client(me)
         self._listeners: dict[bytes, Listener] = {}
         self._blobs: dict[bytes, bytes] = {}
+        self._asked: dict[bytes, list[Callable[[Message], None]]] = {}
         self._transfers = Transfers()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._link = link.Link(self._context, address, broker_key, keys)
@@ -107,6 +111,10 @@ class Session:
     def fetch_blob(self, digest: bytes, done: Callable[[bytes | None], None]) -> None:
         """Get a blob; `done` is called in the I/O thread, with None if the broker does not have it."""
         self.post(lambda: self._send_all(self._transfers.fetch(digest, Memory(done))))
+
+    def ask(self, about: bytes, message: Message, done: Callable[[Message], None]) -> None:
+        """Put a question about a job (or all: empty); `done` gets the answer in the I/O thread (Refused, too)."""
+        self.post(lambda: self._asked.setdefault(about, []).append(done), c.Ask(about, message))
 
     @property
     def settled(self) -> bool:
@@ -229,6 +237,11 @@ class Session:
                 self._tell(command.job, lambda who: who.on_described(command))
             case c.Failed():
                 self._on_failed(command)
+            case c.Blocked():
+                self._tell(command.job, lambda who: who.on_blocked(command))
+            case c.Answer():
+                for done in self._asked.pop(command.about, ()):
+                    done(command.message)
             case peer.SendBlob():
                 self._send_blob(command.digest)
             case c.Greeted():

@@ -4,6 +4,7 @@
     key = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
     name = "zoe"
     roles = ["client", "worker"]
+    account = "zoe"          # whose machine it is; left out, the machine counts as a person of its own
 
 Rules of this file: nothing is guessed: what is not understood is an error that names file, entry and problem. A file
 that is missing admits nobody; an edit that is wrong changes nothing until it is put right.
@@ -35,16 +36,19 @@ MAX_NAME: Final = 64
 MAX_SIZE: Final = 4 * 1024 * 1024
 
 _FIELDS: Final = frozenset(("key", "name", "roles"))
+_MAY: Final = frozenset(("account",))
 _Signature = tuple[int, int, int, int]
 _MISSING: Final = (0, 0, 0, 0)
 
 
 class Member(msgspec.Struct, frozen=True):
-    """A machine that may connect: its public key (40 bytes of Z85), its name, and what it may be."""
+    """A machine that may connect: its public key (40 bytes of Z85), its name, what it may be, and whose it is: the
+    jobs of an account are those of all its machines."""
 
     key: bytes
     name: str
     roles: frozenset[str]
+    account: str = ""
 
 
 class Roster(msgspec.Struct, frozen=True):
@@ -163,11 +167,12 @@ def add(path: Path, key: bytes | str, name: str, roles: Sequence[str]) -> bool:
     """
     with home.Lock(path.with_name(f".{path.name}.lock")):
         before = path.read_bytes() if path.exists() else b""
-        wanted = Member(check_key(key if isinstance(key, str) else key.decode()), name, frozenset(roles))
-        if Roster.parse(before, str(path)).members.get(wanted.key) == wanted:
+        wanted = check_key(key if isinstance(key, str) else key.decode())
+        known = Roster.parse(before, str(path)).members.get(wanted)
+        if known is not None and (known.name, known.roles) == (name, frozenset(roles)):
             return False
         gap = b"" if not before else b"\n" if before.endswith(b"\n") else b"\n\n"
-        after = before + gap + line_to_add(wanted.key, name, *roles).encode()
+        after = before + gap + line_to_add(wanted, name, *roles).encode()
         Roster.parse(after, str(path))
         home.write_private(path, after)
         return True
@@ -193,23 +198,25 @@ def _member(entry: Any) -> Member:
     """One entry, checked. Raises ValueError."""
     if not isinstance(entry, dict):
         raise ValueError("is not a table of key, name and roles")
-    missing, unknown = sorted(_FIELDS - set(entry)), sorted(set(entry) - _FIELDS)
+    missing, unknown = sorted(_FIELDS - set(entry)), sorted(set(entry) - _FIELDS - _MAY)
     if missing:
         raise ValueError(f"has no {missing[0]!r}")
     if unknown:
         raise ValueError(f"has an unknown field {unknown[0]!r}")
     if not isinstance(entry["key"], str):
         raise ValueError("'key' is not a text")
-    return Member(check_key(entry["key"]), _name(entry["name"]), _roles(entry["roles"]))
+    name = _name("name", entry["name"])
+    account = _name("account", entry.get("account", name))
+    return Member(check_key(entry["key"]), name, _roles(entry["roles"]), account)
 
 
-def _name(name: Any) -> str:
+def _name(field: str, name: Any) -> str:
     if not isinstance(name, str) or not name.strip():
-        raise ValueError("'name' is not a text with something in it")
+        raise ValueError(f"{field!r} is not a text with something in it")
     if len(name) > MAX_NAME:
-        raise ValueError(f"'name' has {len(name)} characters, at most {MAX_NAME} are allowed")
+        raise ValueError(f"{field!r} has {len(name)} characters, at most {MAX_NAME} are allowed")
     if not name.isprintable():
-        raise ValueError("'name' has characters that cannot be printed")
+        raise ValueError(f"{field!r} has characters that cannot be printed")
     return name
 
 

@@ -7,6 +7,7 @@ Where a cluster has several people, one that seals from member to member, past t
 
 from __future__ import annotations
 
+import hashlib
 from typing import Literal, NamedTuple, Protocol
 
 
@@ -30,6 +31,11 @@ class Sealer(Protocol):
         """The payload, as it was before it was sealed for the same context."""
         ...
 
+    def tag_key(self, name: str) -> bytes:
+        """The key (32 bytes) for tags of arguments under a `resume` key, so that only members can tell arguments by
+        them."""
+        ...
+
 
 class NullSealer:
     """Leaves payloads as they are."""
@@ -41,3 +47,7 @@ class NullSealer:
     def open(self, payload: bytes, context: Context) -> bytes:
         """The payload itself."""
         return payload
+
+    def tag_key(self, name: str) -> bytes:
+        """A key that everybody can compute."""
+        return hashlib.sha256(b"raisin tags " + name.encode()).digest()

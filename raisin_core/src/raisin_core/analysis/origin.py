@@ -1,0 +1,85 @@
+"""Whose a module is: the standard library's, an installed package's, or the user's own.
+
+Rules of this file: imports and runs nothing; asks the import system, the installed metadata and the file system.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.metadata
+import os
+import sys
+import sysconfig
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+OURS: Final = ("raisin", "raisin_core", "raisin_broker", "raisin_worker", "raisin_cli")
+INSTALLED: Final = {"site-packages", "dist-packages"}
+STANDARD: Final = tuple(
+    os.path.join(os.path.realpath(path), "")
+    for path in {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
+)
+
+
+class Origin(NamedTuple):
+    """`kind` is "standard", "package" or "local"; a package has a version where it says one."""
+
+    kind: str
+    name: str
+    version: str = ""
+    file: str = ""
+
+
+def origin(module: str) -> Origin:
+    """Whose the module of this name is, loaded or not.
+
+    >>> origin("json.decoder").kind
+    'standard'
+    """
+    top = module.partition(".")[0]
+    file = located(module)
+    if top in OURS:
+        return Origin("package", "raisin", version("raisin_core"))
+    if top != "__main__" and top in sys.stdlib_module_names and _is_standard(file):
+        return Origin("standard", module)
+    if INSTALLED & set(os.path.normpath(file).split(os.sep)):
+        return Origin("package", top, version(top))
+    return Origin("local", module, file=file)
+
+
+def _is_standard(file: str) -> bool:
+    inside = os.path.realpath(file).startswith(STANDARD) and not INSTALLED & set(file.split(os.sep))
+    return not file or inside or ".zip" in file
+
+
+def located(module: str) -> str:
+    """The file of a module, loaded or not; empty where there is none."""
+    loaded = sys.modules.get(module)
+    if loaded is not None:
+        file = vars(loaded).get("__file__")
+        return file if isinstance(file, str) else ""
+    path: list[str] | None = None
+    file = ""
+    for end in range(1, module.count(".") + 2):
+        spec = importlib.machinery.PathFinder.find_spec(".".join(module.split(".")[:end]), path)
+        if spec is None:
+            return ""
+        file = spec.origin if spec.has_location and spec.origin else ""
+        path = list(spec.submodule_search_locations or [])
+    return file
+
+
+def version(top: str) -> str:
+    """The version of the distribution that a top-level module belongs to; else what the module says; else nothing."""
+    for name in (top, *_distributions().get(top, ())):
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    said = vars(sys.modules[top]).get("__version__") if top in sys.modules else None
+    return said if isinstance(said, str) else ""
+
+
+@lru_cache(maxsize=1)
+def _distributions() -> dict[str, list[str]]:
+    return dict(importlib.metadata.packages_distributions())

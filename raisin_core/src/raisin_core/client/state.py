@@ -1,0 +1,66 @@
+"""What the client's machine knows: jobs on their way, and who reads what.
+
+Rules of this file: pure data.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+import msgspec
+
+from raisin_core import messages as m
+from raisin_core.client import commands as c
+from raisin_core.ranges import Ranges
+
+FIRST_CREDIT: Final = 16
+
+
+class Me(msgspec.Struct, frozen=True):
+    """What a client says of itself."""
+
+    instance: bytes
+    host: str
+    pid: int
+    environment: str = ""
+    context: bytes = b""
+    context_payload: bytes = b""
+
+
+class Reader(msgspec.Struct):
+    """Where a reader is; `seen` are the arrivals that it was given, the `newest` of them recorded in the broker's run
+    `run`."""
+
+    order: m.Order
+    after: int
+    limit: int
+    seen: Ranges = msgspec.field(default_factory=Ranges)
+    newest: int = 0
+    run: int = 0
+
+
+class Job(msgspec.Struct):
+    """A job on its way to the broker, which was `told` of it in this session. `pages` are those that are not
+    acknowledged, from number `stored` on. A broker without room is told again at `again_at` (monotonic)."""
+
+    open: c.Submit | None
+    opened: bool = False
+    told: bool = False
+    pages: deque[c.AddPage] = msgspec.field(default_factory=deque)
+    stored: int = 0
+    sent: int = 0
+    credit: int = FIRST_CREDIT
+    total: int | None = None
+    closed: bool = False
+    close_sent: bool = False
+    cancelled: bool = False
+    attached: bool = False
+    again_at: float | None = None
+    ended: bool = False
+    readers: dict[int, Reader] = msgspec.field(default_factory=dict)
+    fetching: dict[int, None] = msgspec.field(default_factory=dict)
+
+    @property
+    def added(self) -> int:
+        return self.stored + len(self.pages)
