@@ -109,7 +109,7 @@ def seen(store: AnyStore) -> dict[str, object]:
     }
 
 
-@settings(max_examples=200, deadline=None, database=None)
+@settings(max_examples=100, deadline=None, database=None)
 @given(batches)
 def test_stores_agree(history: list[tuple[list[object], str]]) -> None:
     with contextlib.ExitStack() as stack:

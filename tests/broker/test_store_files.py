@@ -182,7 +182,9 @@ def test_a_damaged_file_is_left_as_it_is(tmp_path: Path, keep: int) -> None:
     full(path)
     content = path.read_bytes()[:keep] if keep > 100 else b"not what you think" * 100
     path.write_bytes(content)
-    with pytest.raises(StoreError, match=r"raisin\.db: .* damaged.* left as it is\. Restore a copy, or move it away"):
+    with pytest.raises(
+        StoreError, match=r"raisin\.db: .* damaged.* left as it is\. Restore a backup .* or move it away"
+    ):
         begin(path)
     assert path.read_bytes() == content
 

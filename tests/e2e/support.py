@@ -247,10 +247,10 @@ class Cluster:
     def broker_key(self) -> str:
         return self.broker_keys.public.decode()
 
-    def admit(self, key_file: Path, *roles: str, name: str | None = None) -> None:
+    def admit(self, key_file: Path, *roles: str, name: str | None = None, account: str = "") -> None:
         """Make a key, and put it in the roster."""
         own, _ = keys.load_or_make(key_file)
-        roster.add(self.roster, own.public, name or key_file.stem, list(roles))
+        roster.add(self.roster, own.public, name or key_file.stem, list(roles), account)
 
     def start_broker(self, *options: str) -> Program:
         """Start it, or start it again at the address that it had, and wait until it listens."""
@@ -277,9 +277,10 @@ class Cluster:
         """Use it in this process: `with cluster.connect(): ...`."""
         return raisin.connect(self.address, broker_key=self.broker_key, key_file=self.key_file)
 
-    def script(self, code: str) -> str:
-        """A program that connects first."""
-        given = f"raisin.connect({self.address!r}, broker_key={self.broker_key!r}, key_file={str(self.key_file)!r})"
+    def script(self, code: str, key_file: Path | None = None) -> str:
+        """A program that connects first (as the member with this key)."""
+        file = str(key_file or self.key_file)
+        given = f"raisin.connect({self.address!r}, broker_key={self.broker_key!r}, key_file={file!r})"
         return f"import raisin\n{given}\n{textwrap.dedent(code)}"
 
     def show(self) -> str:

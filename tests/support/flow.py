@@ -18,6 +18,7 @@ from raisin_broker.machine import (
     Unreachable,
 )
 from raisin_broker.outbox import Command, Commit, Recall, Send, Stage, Stop
+from raisin_broker.retention import Keep, Room
 from raisin_broker.state import Instant, Member
 from raisin_broker.store.memory import MemoryStore
 from raisin_broker.wording import worded
@@ -27,6 +28,7 @@ from raisin_core.messages import Beat, Message
 from tests.support import notation, wire
 
 LINE = re.compile(r"^(?P<time>[\d.]+)?\s*(?P<who>[\w/]+)?\s*(?P<mark>[<>]) (?P<text>.*)$")
+KEEP = Keep(seconds=3600.0, most=1000)
 MEMBERS = {name: Member(name, frozenset(("client", "worker"))) for name in ("ann", "bob", "cleo", "dan")}
 
 
@@ -39,10 +41,11 @@ class Flow:
         self.out: list[str] = []
         self.store = MemoryStore()
         self.disk: list[str] = []
+        self._before: list[MemoryStore] = []
         self._begin()
 
     def _begin(self) -> None:
-        self.machine = Broker(self.store.start(), self._at())
+        self.machine = Broker(self.store.start(), self._at(), keep=KEEP)
         self.handle(RosterChanged(MEMBERS))
 
     def _at(self) -> Instant:
@@ -58,6 +61,8 @@ class Flow:
             "wait": lambda rest: self._wait(rest.split(), before),
             "disk": lambda rest: self.disk.extend(rest.split()),
             "killed": lambda _: self._kill(),
+            "powerless": lambda rest: self._cut(int(rest)),
+            "room": lambda rest: self.handle(Room(*self._room(rest))),
             "unreachable": lambda rest: self.handle(Unreachable(rest.encode())),
             "stop": lambda _: self.handle(StopAsked()),
         }
@@ -108,6 +113,17 @@ class Flow:
         self.store = self.store.crash()
         self._begin()
 
+    def _cut(self, commits: int) -> None:
+        """The power fails: the last commits were not on the disk (the count of runs was)."""
+        run, self.store = self.machine.state.run, self._before[-commits]
+        while self.store.start().run < run:
+            pass
+        self._begin()
+
+    def _room(self, text: str) -> tuple[int, str]:
+        used, _, short = text.partition(" ")
+        return int(used), short
+
     def _carry_out(self, command: Command) -> None:
         match command:
             case Send():
@@ -129,6 +145,7 @@ class Flow:
                 self.out.append("< stop")
 
     def _commit(self, batch: int) -> None:
+        self._before.append(self.store.crash())
         self.store.fail_next = int(bool(self.disk) and self.disk.pop(0) == "full")
         try:
             self.store.commit(batch)

@@ -3,7 +3,8 @@
 Ids and digests are short names: an id is the name's own bytes, a digest that of the name. What is left out has its
 default, or one from `LEFT_OUT`. `won=all` is the empty list, `leases=none` too; `won=0-2,4-6` are ranges, `retried=3:2`
 pairs, `leases=1.2:j:0-4` held leases, `held=1.2,1.3` their digest, `options=retries:1,where:bob` options, and
-`unfit="3:it lacks numpy"` tasks with reasons.
+`unfit="3:it lacks numpy"` tasks with reasons, `tags=a,b` names of tasks, `origin=j:0-2:1` another job's page and the
+first of its tasks that counts. Jobs and workers in lists are written `j:f:running:1/3` and `bob:2:busy`.
 """
 
 from __future__ import annotations
@@ -75,7 +76,10 @@ def write(message: m.Message, payload: bytes, names: Names, who: str = "") -> st
         if value == (left_out if field.required else field.default_factory() if _made(field) else field.default):
             continue
         words.append(f"{field.name}={_quoted(_write(field.name, field.type, value, names))}")
-    if payload:
+    if isinstance(message, m.Refused) and payload:
+        results, parts = msgspec.msgpack.decode(payload, type=tuple[int, bytes])
+        words.append(f"| {results} {parts.decode()}")
+    elif payload:
         words.append(f"| {_payload_text(getattr(message, 'ruling', False), payload)}")
     return " ".join(words)
 
@@ -91,7 +95,7 @@ def payload_of(ruling: bool, text: str) -> bytes:
 
 def _payload_text(ruling: bool, payload: bytes) -> str:
     if not ruling:
-        return payload.decode()
+        return payload.decode(errors="backslashreplace")
     it = msgspec.msgpack.decode(payload, type=m.Ruling)
     return " ".join([it.kind, *(_quoted(f"{host}:{detail}") for host, detail in it.trials)])
 
@@ -166,6 +170,10 @@ def _read(name: str, kind: Any, text: str, names: Names) -> Any:
         return _named(digest(text), text, names)
     if kind is m.LeaseId:
         return _lease(text)
+    if kind == m.Tags:
+        return b"".join(map(ident, text.split(",")))
+    if kind == m.Parts:
+        return text.encode()
     if kind is m.Options:
         return _options(text)
     return msgspec.convert(text, kind, strict=False)
@@ -177,6 +185,14 @@ def _named(value: bytes, name: str, names: Names) -> bytes:
 
 
 def _write(name: str, kind: Any, value: Any, names: Names) -> str:
+    if name == "tags":
+        return ",".join(value[at : at + 16].rstrip(b"\0").decode() for at in range(0, len(value), 16))
+    if isinstance(value, m.Origin):
+        return f"{_write(name, None, value.job, names)}:{value.start}-{value.stop}:{value.first}"
+    if isinstance(value, m.JobLine):
+        return f"{_write(name, None, value.job, names)}:{value.name}:{value.state}:{value.done}/{value.total}"
+    if isinstance(value, m.WorkerLine):
+        return f"{value.host}:{value.running}:{value.reason}"
     if isinstance(value, list):
         sign = "-" if name == "won" else ":"
         parts = [sign.join(_write(name, None, part, names) for part in _parts(each)) for each in value]

@@ -180,6 +180,15 @@ class Outbox:
         return self._retry_at if self._staged else None
 
     @property
+    def gathering(self) -> int:
+        """The number of the batch that what is recorded now will be part of."""
+        return self._newest + 1
+
+    def durable(self, batch: int) -> bool:
+        """Whether a batch has been committed."""
+        return batch < (self._staged[0] if self._staged else self.gathering)
+
+    @property
     def stuck(self) -> bool:
         """Whether the oldest batch could not be committed when it was tried last."""
         return self._retry_at is not None and bool(self._staged)

@@ -74,7 +74,7 @@ class Server:
         if not self._lock.acquire(blocking=False):
             raise DirectoryBusy(f"another broker is running on {directory}; stop it, or choose another with --data")
         self.log = logs.setup("broker", directory, settings.verbose)
-        self.store = SqlStore(directory / "raisin.db")
+        self.store = SqlStore(directory / "raisin.db", durability=settings.durability)
         self.blobs = Blobs(directory / "blobs")
         own, _ = keys.load_or_make(directory / "broker.key")
         self.roster = RosterFile(directory / "roster.toml")

@@ -198,10 +198,13 @@ class Job(msgspec.Struct):
 
 
 class State:
-    """Everything, with the indices that handlers need. `awaited` are workers that were lost, and until when they may
-    come back with what they hold. `keys` has, by account and key, the fingerprint of the function whose results are
-    recorded there. `room` says why nothing new is taken (no room on the disk); empty where there is.
-    `wall` is the time of the event being handled."""
+    """Everything, with the indices that handlers need.
+
+    `awaited` are workers that were lost, and until when they may come back with what they hold. `keys` has, by account
+    and key, the fingerprint of the function whose results are recorded there, and `cleared` in which batch it was
+    cleared last. `room` says why nothing new is taken (no room on the disk); it is empty where there is. `wall` is the
+    time of the event being handled.
+    """
 
     def __init__(self) -> None:
         self.run = self.leases_given = 0
@@ -213,6 +216,7 @@ class State:
         self.awaited: dict[bytes, float] = {}
         self.active: dict[bytes, Job] = {}
         self.keys: dict[tuple[str, str], bytes] = {}
+        self.cleared: dict[tuple[str, str], int] = {}
         self.room = ""
         self.wall = 0.0
 

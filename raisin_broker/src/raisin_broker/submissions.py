@@ -78,10 +78,12 @@ class Submissions:
                 if len(message.tags) != TAG * message.count:
                     self._refuse(session, "malformed", f"page {message.number} has no tag for each task", message.job)
                     return
-                job.recalling[message.number] = session.route, message, payload
                 key = job.opened.account, job.opened.resume
-                self.out.recall(Recall(job.id, message.number, *key, message.tags))
-                return
+                # What the store would find before it has cleared the key must not count.
+                if self.out.durable(self.state.cleared.get(key, 0)):
+                    job.recalling[message.number] = session.route, message, payload
+                    self.out.recall(Recall(job.id, message.number, *key, message.tags))
+                    return
             self.add_page(job, message, payload, at)
         self.acknowledge_page(session.route, job, message)
 
@@ -204,6 +206,7 @@ class Submissions:
             return
         if force and name in self.state.keys:
             self.out.record(records.KeyCleared(*name))
+            self.state.cleared[name] = self.out.gathering
         self.state.keys[name] = opened.fingerprint
         for job in self.state.active.values():
             other = job.opened

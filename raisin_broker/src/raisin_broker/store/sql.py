@@ -19,7 +19,8 @@ from raisin_broker.records import About, JobForgotten, PageAdded, Recalled, Reco
 from raisin_broker.records import StoredResult as Result
 from raisin_broker.store import recorded, tidying
 from raisin_broker.store.base import Durability
-from raisin_broker.store.opening import connect, damaged, explained
+from raisin_broker.store.errors import damaged, explained
+from raisin_broker.store.opening import connect
 from raisin_broker.store.recovery import Damaged, pairs, read_jobs, read_keys, read_workers
 from raisin_broker.store.staging import Batch, Cache, Staged, result_of, with_source
 from raisin_broker.store.statements import PAGE, RECORD, RESULT, plan

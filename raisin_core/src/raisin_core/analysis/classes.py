@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from raisin_core.analysis import bytecode, modules, source, syntax
 from raisin_core.analysis.origin import origin
+from raisin_core.serialization.canonical import own
 
 
 class Look(NamedTuple):
@@ -35,13 +36,13 @@ class Look(NamedTuple):
 def look(kind: type) -> Look:
     """Everything about one class but its bases. Functions that others generated for it (`dataclass`) do not count."""
     functions = sorted((item for item in _functions(kind) if _is_local(item[1])), key=lambda item: item[0])
-    own = [each for name, each in functions if each.__qualname__ == f"{kind.__qualname__}.{name}"]
-    namespace = next((each.__globals__ for each in own), modules.namespace(kind.__module__))
-    found = source.class_(kind, own, namespace)
+    mine = [each for name, each in functions if each.__qualname__ == f"{kind.__qualname__}.{name}"]
+    namespace = next((each.__globals__ for each in mine), modules.namespace(kind.__module__))
+    found = source.class_(kind, mine, namespace)
     if found is None:
         return _without_source(kind, namespace, functions)
-    methods = [each for each in own if each.__code__.co_filename == found.file]
-    adopted = [(name, each) for name, each in functions if each not in own]
+    methods = [each for each in mine if each.__code__.co_filename == found.file]
+    adopted = [(name, each) for name, each in functions if each not in mine]
     loads = bytecode.global_loads(found.code)
     return Look(namespace, syntax.shape(found.node), loads, methods, adopted, _data(kind), found.file, found.line)
 
@@ -76,8 +77,8 @@ def _functions(kind: type) -> Iterator[tuple[str, types.FunctionType]]:
 
 def _unwrapped(value: Any) -> Any:
     """What caches and the like are around; wrappers in Python have closures and stay."""
-    while not isinstance(value, types.FunctionType) and "__wrapped__" in (getattr(value, "__dict__", None) or ()):
-        value = vars(value)["__wrapped__"]
+    while not isinstance(value, types.FunctionType) and "__wrapped__" in own(value):
+        value = own(value)["__wrapped__"]
     return value
 
 

@@ -25,7 +25,7 @@ from typing import Any
 from raisin_core.analysis import bytecode, classes, modules, source, syntax
 from raisin_core.analysis.origin import Origin, origin
 from raisin_core.analysis.parts import Fingerprint, Part, Parts, entered
-from raisin_core.serialization.canonical import Canonical, framed, full_name, is_code
+from raisin_core.serialization.canonical import Canonical, framed, full_name, is_code, own
 
 Edge = tuple[str, str]  # a name in the code, and what it stands for
 
@@ -94,7 +94,7 @@ class Walk:
             return self._function(value)
         if isinstance(value, type):
             return self._class(value)
-        wrapped = self.value("wrapped", vars(value)["__wrapped__"])
+        wrapped = self.value("wrapped", own(value)["__wrapped__"])
         return f"{self.refer(type(value))} of {wrapped}"
 
     def _foreign(self, home: Origin, value: Any) -> str:
@@ -104,8 +104,8 @@ class Walk:
             modules.package(self.parts, home)
         if isinstance(value, types.FunctionType):
             inside = [to for _, to in self._closure(value)]
-        elif not isinstance(value, type) and "__wrapped__" in (getattr(value, "__dict__", None) or ()):
-            inside = [self.value("wrapped", vars(value)["__wrapped__"])]
+        elif not isinstance(value, type) and "__wrapped__" in own(value):
+            inside = [self.value("wrapped", own(value)["__wrapped__"])]
         return f"{full_name(value)} of {inside}" if inside else full_name(value)
 
     def _built_in(self, value: types.BuiltinFunctionType) -> str:
@@ -127,9 +127,10 @@ class Walk:
     # -- functions and classes ---------------------------------------------------------------------------------------
 
     def _function(self, function: types.FunctionType) -> str:
-        name = _short(function.__qualname__)
+        code, name = function.__code__, _short(function.__qualname__)
+        if name.rpartition(".")[2] != code.co_name:  # a wrapper that has taken the name of what it is around
+            name = code.co_name
         key = self._reserve(f"function {name}", function)
-        code = function.__code__
         shape, note = _shape(function)
         edges = self._loads(function.__globals__, shape.uses, bytecode.global_loads(code))
         edges += self._imports(shape, function.__globals__)

@@ -46,6 +46,7 @@ def package(parts: Parts, home: Origin) -> str:
 
 
 def _own(parts: Parts, name: str, file: str) -> Part:
+    linecache.checkcache(file)
     text = "".join(linecache.getlines(file)) if file.endswith((".py", ".pyw")) else ""
     try:
         shape = syntax.shape(ast.parse(text))

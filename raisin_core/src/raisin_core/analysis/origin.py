@@ -38,9 +38,11 @@ def origin(module: str) -> Origin:
     """
     top = module.partition(".")[0]
     file = located(module)
+    if module == "__main__":  # also where a program that is installed runs one's code
+        return Origin("local", module, file=file)
     if top in OURS:
         return Origin("package", "raisin", version("raisin_core"))
-    if top != "__main__" and top in sys.stdlib_module_names and _is_standard(file):
+    if top in sys.stdlib_module_names and _is_standard(file):
         return Origin("standard", module)
     if INSTALLED & set(os.path.normpath(file).split(os.sep)):
         return Origin("package", top, version(top))

@@ -41,7 +41,7 @@ def entered(name: str, data: bytes, edges: Iterable[tuple[str, str]], file: str 
     said = [
         framed([label.encode("utf-8", "surrogatepass"), to.encode("utf-8", "surrogatepass")]) for label, to in edges
     ]
-    place = f" ({os.path.basename(file)}:{line})" if line and file and not file.startswith("<") else ""
+    place = f" ({os.path.basename(file)}:{line})" if line and _is_file(file) else ""
     return Part(name + place, sha256(framed([data, *said])).digest(), file, line)
 
 
@@ -70,10 +70,14 @@ def _change(key: str, old: Part, new: Part, is_function: bool) -> str:
     kind, _, name = key.partition(" ")
     if kind == "package":
         return f"{name} {_version(old, name)} became {_version(new, name)}"
-    if is_function and new.file and _is_code(key):
+    if is_function and _is_code(key) and _is_file(new.file):
         return f"{os.path.basename(new.file)}:{new.line} changed"
     plain, bracket, place = new.name.partition(" (")
     return f"{plain} changed{bracket}{place}"
+
+
+def _is_file(name: str) -> bool:
+    return bool(name) and not name.startswith("<")  # as `<stdin>` does
 
 
 def _version(part: Part, name: str) -> str:

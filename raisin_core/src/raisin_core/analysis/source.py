@@ -46,12 +46,12 @@ class Source:
             places[_place(node)] = node
         compiled = compile(self.tree, "<source>", "exec", flags, dont_inherit=True)
         pairs = [(places.get((each.co_name, each.co_firstlineno)), each) for each in bytecode.codes(compiled)]
-        self._codes = {node: code for node, code in pairs if node is not None}
+        self.codes = {node: code for node, code in pairs if node is not None}
 
     @cached_property
     def _signatures(self) -> dict[bytes, list[Node]]:
         found: dict[bytes, list[Node]] = {}
-        for node, code in self._codes.items():
+        for node, code in self.codes.items():
             if not isinstance(node, ast.ClassDef):
                 found.setdefault(bytecode.signature(code), []).append(node)
         return found
@@ -61,14 +61,11 @@ class Source:
         nodes = self._signatures.get(bytecode.signature(code), [])
         return next((node for node in nodes if _place(node)[1] == code.co_firstlineno), nodes[0] if nodes else None)
 
-    def class_(self, name: str, method: Node | None) -> Node | None:
+    def class_(self, name: str, method: Node | None) -> ast.ClassDef | None:
         """The class of this qualified name; the one with the method, if there are several, else the last."""
-        nodes = [node for node, found in self._names.items() if found == name and isinstance(node, ast.ClassDef)]
+        nodes = [each for each, found in self._names.items() if found == name and isinstance(each, ast.ClassDef)]
         owners = [node for node in nodes if any(each is method for each in ast.walk(node))]
         return next(reversed(owners or nodes), None)
-
-    def code(self, node: Node) -> types.CodeType | None:
-        return self._codes.get(node)
 
 
 def _qualified(node: ast.AST, prefix: str) -> Iterator[tuple[Node, str]]:
@@ -101,38 +98,40 @@ def function(function: types.FunctionType) -> Found | None:
     code = function.__code__
     for source in _sources(code.co_filename, function.__globals__, code):
         node = source.function(code)
-        compiled = source.code(node) if node is not None else None
-        if node is not None and compiled is not None:
-            return Found(node, compiled, code.co_filename, code.co_firstlineno)
+        if node is not None:
+            return Found(node, code, code.co_filename, code.co_firstlineno)
     return None
 
 
 def class_(kind: type, methods: list[types.FunctionType], namespace: dict[str, Any]) -> Found | None:
-    """Where a class stands: where one of its methods does, else by its name in its module's file."""
-    found = ((each, function(each)) for each in methods)
-    for method, place in ((each, place) for each, place in found if place is not None):
-        for source in _sources(place.file, method.__globals__, method.__code__):
-            node = source.class_(kind.__qualname__, source.function(method.__code__))
-            if node is not None and (code := source.code(node)) is not None:
-                return Found(node, code, place.file, _place(node)[1])
-    file = namespace.get("__file__")
-    for source in _sources(file, namespace, None) if isinstance(file, str) else ():
-        node = source.class_(kind.__qualname__, None)
-        if node is not None and (code := source.code(node)) is not None:
-            return Found(node, code, file or "", _place(node)[1])
+    """Where a class stands: where all its methods do, or by its name in its module's file if it has none."""
+    for file, code in _files(methods, namespace).items():
+        own = [each.__code__ for each in methods if each.__code__.co_filename == file]
+        for source in _sources(file, namespace, code):
+            nodes = [source.function(each) for each in own]
+            node = source.class_(kind.__qualname__, nodes[0] if nodes else None) if None not in nodes else None
+            if node is not None:
+                return Found(node, source.codes[node], file, _place(node)[1])
     return None
 
 
+def _files(methods: list[types.FunctionType], namespace: dict[str, Any]) -> dict[str, types.CodeType | None]:
+    """Files where a class may stand, with one of its code objects there."""
+    found: dict[str, types.CodeType | None] = {each.__code__.co_filename: each.__code__ for each in methods}
+    file = namespace.get("__file__")
+    return found if not isinstance(file, str) or file in found else {**found, file: None}
+
+
 def _sources(file: str, namespace: dict[str, Any], code: types.CodeType | None) -> Iterator[Source]:
-    """The text as it was when it was read first, then as it is now."""
+    """The text as it is now, then as it was when it was first read."""
     flags = code.co_flags & FUTURE if code is not None else 0
-    from_code = getattr(linecache, "_getlines_from_code", None)
-    for attempt in range(2):
-        lines = linecache.getlines(file, namespace)
-        if not lines and from_code is not None and code is not None:
-            lines = from_code(code)
-        source = parsed("".join(lines), flags) if lines else None
+    from_code = getattr(linecache, "_getlines_from_code", None)  # `python -c` from 3.13 on
+    before = linecache.getlines(file, namespace)
+    linecache.checkcache(file)
+    now = linecache.getlines(file, namespace)
+    if not now and from_code is not None and code is not None:
+        now = from_code(code)
+    for text in dict.fromkeys(("".join(now), "".join(before))):
+        source = parsed(text, flags) if text else None
         if source is not None:
             yield source
-        if attempt == 0:
-            linecache.checkcache(file)

@@ -63,15 +63,15 @@ class _Walk:
         self.uses: Uses = {}
         self.imports: Imports = []
         self._noted: set[int] = set()
-        self._annotated = False  # whether annotations are read where we are
+        self._scope: ast.AST = root  # the function or class where we are
         self._node(root)
 
     def _node(self, node: ast.AST) -> None:
         self._note(node)
-        annotated = self._annotated
+        scope = self._scope
         if isinstance(node, (ast.ClassDef, *FUNCTIONS)):
-            self._annotated = isinstance(node, ast.ClassDef) or bool(getattr(node, "decorator_list", None))
-        elif isinstance(node, ast.AnnAssign) and node.value is not None and not annotated:
+            self._scope = node
+        elif isinstance(node, ast.AnnAssign) and node.value is not None and not self._is_read(node):
             node = ast.Assign(targets=[node.target], value=node.value)
         self.out.append(b"(" + type(node).__name__.encode())
         if isinstance(node, ast.Constant):
@@ -81,7 +81,7 @@ class _Walk:
                 self.out.append(b" " + name.encode() + b"=")
                 self._value(value)
         self.out.append(b")")
-        self._annotated = annotated
+        self._scope = scope
 
     def _value(self, value: Any) -> None:
         if isinstance(value, ast.AST):
@@ -98,7 +98,7 @@ class _Walk:
         """What counts of a node, in an order of our own."""
         for name in sorted(node._fields):
             value = getattr(node, name, None)
-            if name in LEFT_OUT or (name in ANNOTATIONS and not self._annotated):
+            if name in LEFT_OUT or (name in ANNOTATIONS and not self._is_read(node)):
                 continue
             if name in BODIES and isinstance(value, list):
                 value = [each for each in value if not _does_nothing(each)]
@@ -108,6 +108,12 @@ class _Walk:
                 continue
             if value is not None and value != []:
                 yield name, value
+
+    def _is_read(self, node: ast.AST) -> bool:
+        """Whether something may read the annotation of a node: of a class's field, or of a decorated function."""
+        if isinstance(node, ast.AnnAssign):
+            return isinstance(self._scope, ast.ClassDef)
+        return bool(getattr(self._scope, "decorator_list", None))
 
     def _note(self, node: ast.AST) -> None:
         if isinstance(node, (ast.Import, ast.ImportFrom)):

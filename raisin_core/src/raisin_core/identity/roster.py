@@ -146,7 +146,7 @@ class RosterFile:
         return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
 
 
-def line_to_add(key: bytes | str, name: str, *roles: str) -> str:
+def line_to_add(key: bytes | str, name: str, *roles: str, account: str = "") -> str:
     """The lines that admit a member: what its owner pastes into the roster.
 
     >>> print(line_to_add("rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7", "zoe", "worker"), end="")
@@ -157,11 +157,13 @@ def line_to_add(key: bytes | str, name: str, *roles: str) -> str:
     """
     text = key if isinstance(key, str) else key.decode()
     quoted = json.dumps(name, ensure_ascii=False)  # what JSON escapes, TOML escapes the same way
-    return f'[[member]]\nkey = "{text}"\nname = {quoted}\nroles = {json.dumps(list(roles))}\n'
+    whose = f"account = {json.dumps(account, ensure_ascii=False)}\n" if account else ""
+    return f'[[member]]\nkey = "{text}"\nname = {quoted}\nroles = {json.dumps(list(roles))}\n{whose}'
 
 
-def add(path: Path, key: bytes | str, name: str, roles: Sequence[str]) -> bool:
-    """Append a member, keeping what people wrote; False if it is there already with the same name and roles.
+def add(path: Path, key: bytes | str, name: str, roles: Sequence[str], account: str = "") -> bool:
+    """Append a member, keeping what people wrote; False if it is there already with the same name, roles and account
+    (its own, where none is given).
 
     Raises RosterError if the key is there otherwise, or the result would not be a roster; OSError.
     """
@@ -169,10 +171,10 @@ def add(path: Path, key: bytes | str, name: str, roles: Sequence[str]) -> bool:
         before = path.read_bytes() if path.exists() else b""
         wanted = check_key(key if isinstance(key, str) else key.decode())
         known = Roster.parse(before, str(path)).members.get(wanted)
-        if known is not None and (known.name, known.roles) == (name, frozenset(roles)):
+        if known is not None and known == Member(wanted, name, frozenset(roles), account or name):
             return False
         gap = b"" if not before else b"\n" if before.endswith(b"\n") else b"\n\n"
-        after = before + gap + line_to_add(wanted, name, *roles).encode()
+        after = before + gap + line_to_add(wanted, name, *roles, account=account).encode()
         Roster.parse(after, str(path))
         home.write_private(path, after)
         return True

@@ -18,7 +18,7 @@ import pickle
 import struct
 import sys
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -46,6 +46,9 @@ ATOMS: Final[dict[type, Callable[[Any], bytes]]] = {
     complex: lambda value: b"z" + _float(value.real) + b"," + _float(value.imag),
     type(...): lambda value: b"E",
     type(NotImplemented): lambda value: b"U",
+}
+REDUCERS: Final[dict[str, Callable[[Any], Any]]] = {  # whose own way differs between versions of Python
+    "fractions.Fraction": lambda value: (type(value), (value.numerator, value.denominator)),
 }
 _BUILT_IN: Final[dict[type, bytes]] = {tuple: b"t", list: b"l", dict: b"d", set: b"S", frozenset: b"Z"}
 
@@ -76,9 +79,16 @@ def full_name(thing: object) -> str:
 
 def is_code(value: object) -> bool:
     """Whether a value is code, or something around code (a partial, a cache), rather than data."""
-    return isinstance(value, (*FUNCTIONS, type, types.ModuleType)) or (
-        callable(value) and "__wrapped__" in (getattr(value, "__dict__", None) or ())
-    )
+    return isinstance(value, (*FUNCTIONS, type, types.ModuleType)) or (callable(value) and "__wrapped__" in own(value))
+
+
+def own(value: object) -> Mapping[str, Any]:
+    """An object's own attributes, without asking it."""
+    try:
+        found: Mapping[str, Any] = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return {}
+    return found
 
 
 class Canonical:
@@ -167,7 +177,7 @@ class Canonical:
         """What pickle would take along; where it cannot, what cloudpickle can."""
         kind = type(value)
         try:
-            reducer = copyreg.dispatch_table.get(kind)
+            reducer = REDUCERS.get(full_name(kind)) or copyreg.dispatch_table.get(kind)
             reduced = reducer(value) if reducer is not None else value.__reduce_ex__(PROTOCOL)
         except RecursionError:
             raise
