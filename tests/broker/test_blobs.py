@@ -183,3 +183,26 @@ def test_a_full_disk_is_said_and_survived(blobs: Blobs) -> None:
     assert (have, complete) == (500, False)
     assert blobs.put(DIGEST, have, SIZE, DATA[have:]) == (SIZE, True)
     assert blobs.get(DIGEST, 0, SIZE) == (DATA, SIZE)
+
+
+def test_the_size_is_kept_up_to_date(blobs: Blobs, tmp_path: Path) -> None:
+    def counted() -> int:
+        assert Blobs(tmp_path / "blobs").size() == blobs.size()
+        return blobs.size()
+
+    assert counted() == 0
+    blobs.put(DIGEST, 0, SIZE, DATA[:300])
+    assert counted() == 300
+    blobs.put(DIGEST, 300, SIZE, DATA[300:])
+    blobs.put(DIGEST, 300, SIZE, DATA[300:])
+    assert counted() == SIZE
+    wrong = sha256(b"other").digest()
+    blobs.put(wrong, 0, 9, b"some")
+    assert counted() == SIZE + 4
+    blobs.put(wrong, 4, 9, b"thing")  # has another digest, so it goes
+    assert counted() == SIZE
+    blobs.put(wrong, 0, 5, b"oth")
+    blobs.sweep({DIGEST}, time.time() + 100, 10)
+    assert counted() == SIZE
+    blobs.sweep(set(), time.time() + 100, 10)
+    assert counted() == 0

@@ -216,7 +216,7 @@ def test_many_changes_in_one_line(project):
 def test_the_parts_say_what_and_where(project):
     found = of(project(), "fit")
     names = [part.name for part in found.parts.values()]
-    assert names[:4] == ["wrapper (script.py:10)", "fit (script.py:41)", "load (helpers.py:3)", "global SCALE"]
+    assert names[:4] == ["wrapper (script.py:10)", "keyword alpha", "fit (script.py:41)", "closure times"]
     part = found.parts["function load"]
     assert (part.name, Path(part.file).name, part.line, len(part.digest)) == (
         "load (helpers.py:3)",

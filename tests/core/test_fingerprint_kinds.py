@@ -79,9 +79,23 @@ def test_partials_methods_and_c():
     ]
     assert len({digest(each) for each in many}) == len(many)
     assert [digest(each) for each in many] == [digest(each) for each in many]
-    before = digest(random.random)
+    before = digest(random.random), digest(random.gauss), digest(lambda: random.seed)
     random.random()
-    assert digest(random.random) == before
+    assert before == (digest(random.random), digest(random.gauss), digest(lambda: random.seed))
+    RANDOM.random()
+    assert digest(RANDOM.gauss) != digest(random.Random(1).gauss) == digest(random.Random(1).gauss)
+
+
+def test_a_long_chain_of_functions():
+    def chained(length, last):
+        namespace = {"__name__": "__main__", "f0": lambda x: last}
+        for n in range(length):
+            exec(f"def f{n + 1}(x): return f{n}(x)", namespace)
+        return fingerprint(namespace[f"f{length}"], {})
+
+    one, other = chained(1000, 1), chained(1000, 2)
+    assert (len(one.parts), one.digest == chained(1000, 1).digest) == (1002, True)
+    assert difference(one.parts, other.parts) == "closure last changed"
 
 
 def test_single_dispatch_counts_all_that_is_registered():

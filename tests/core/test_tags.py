@@ -160,11 +160,20 @@ def test_what_cannot_be_digested_is_named():
         tag(KEY, Plain(a=lock))
     with pytest.raises(SerializationError, match=r"thing \(Stubborn\): will not"):
         stable(Stubborn(), name="thing")
-    deep: list[Any] = []
-    for _ in range(100_000):
-        deep = [deep]
     with pytest.raises(SerializationError, match="recursion"):
-        stable(deep)
+        stable(nested(100_000))
+
+
+def nested(depth):
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def test_deep_values():
+    assert stable(nested(100)) == stable(nested(100)) != stable(nested(101))
+    assert stable(nested(400)) == stable(nested(400)) != stable(nested(401))
 
 
 def test_what_only_cloudpickle_takes():

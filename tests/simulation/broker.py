@@ -22,7 +22,7 @@ from raisin_broker.outbox import Command, Commit, Recall, Send, Stage, Stop
 from raisin_broker.records import ResultAdded
 from raisin_broker.state import Instant, Member
 from raisin_broker.store.base import Store
-from raisin_broker.wording import worded
+from raisin_broker.wording import remembered, worded
 from raisin_core.errors import StoreError
 from raisin_core.messages import Draining, Goodbye, Hello, Message, Ruling
 from tests.simulation.host import Host
@@ -136,7 +136,7 @@ class BrokerHost(Host):
             case Commit():
                 self._commit(command.batch)
             case Recall():
-                found = self.ledger.store.recall(command.account, command.key, command.tags)
+                found = remembered(command, self.ledger.store)
                 self._handle(Remembered(command.job, command.number, found))
             case Stop():
                 self._stopping = True

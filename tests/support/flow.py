@@ -21,7 +21,7 @@ from raisin_broker.outbox import Command, Commit, Recall, Send, Stage, Stop
 from raisin_broker.retention import Keep, Room
 from raisin_broker.state import Instant, Member
 from raisin_broker.store.memory import MemoryStore
-from raisin_broker.wording import worded
+from raisin_broker.wording import remembered, worded
 from raisin_core import digests
 from raisin_core.errors import StoreError
 from raisin_core.messages import Beat, Message
@@ -139,7 +139,7 @@ class Flow:
             case Commit():
                 self._commit(command.batch)
             case Recall():
-                found = self.store.recall(command.account, command.key, command.tags)
+                found = remembered(command, self.store)
                 self.handle(Remembered(command.job, command.number, found))
             case Stop():
                 self.out.append("< stop")

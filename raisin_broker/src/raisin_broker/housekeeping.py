@@ -52,7 +52,7 @@ class Housekeeper:
             self._log.warning("%s", short or "there is room on the disk again")
             self._short = short
         try:
-            return Room(self._store.size(), short)
+            return Room(self._store.size() + self._blobs.size(), short)
         except StoreError as error:
             self._log.error("%s", error)
             return None

@@ -119,7 +119,7 @@ class Broker:
         self.submissions = Submissions(self.state, self.out)
         self.readers = Readers(self.state, self.out)
         self.recording = Recording(self.state, self.out)
-        self.resumption = Resumption(self.state, self.submissions, self.recording)
+        self.resumption = Resumption(self.state, self.out, self.submissions, self.recording)
         self.execution = Execution(self.state, self.out, self.submissions, self.recording)
         self.retention = Retention(self.state, self.submissions, keep or Keep())
         self.peers = Peers(self.state, self.out, self.execution, self.readers, self.timing)
@@ -167,6 +167,7 @@ class Broker:
             self._unrest(),
             self.retention.deadline(),
             self._turn_due,
+            self._at.mono if self.resumption.due() else None,
         ]
         return min((time for time in times if time is not None), default=None)
 
@@ -252,6 +253,7 @@ class Broker:
         self.peers.check_silence(at)
         self.submissions.check_deadlines(at)
         self.retention.look(at)
+        self.resumption.look()
         self.execution.give_work(at)
         self.submissions.acknowledge()
         self.readers.tell_progress(at)

@@ -73,13 +73,15 @@ class Commit(msgspec.Struct, frozen=True):
 
 
 class Recall(msgspec.Struct, frozen=True):
-    """Look up what is recorded under a key for these tags, then say Recalled."""
+    """Look up what is recorded under a key for these tags, then say Remembered. `running` are tasks `[start, stop)` of
+    other jobs that are being computed."""
 
     job: bytes
     number: int
     account: str
     key: str
     tags: bytes
+    running: list[tuple[bytes, int, int]] = []
 
 
 class Show(msgspec.Struct, frozen=True):
@@ -183,6 +185,11 @@ class Outbox:
     def gathering(self) -> int:
         """The number of the batch that what is recorded now will be part of."""
         return self._newest + 1
+
+    @property
+    def pending(self) -> int:
+        """The batch that must be durable for all that was recorded to be so; 0 if all is."""
+        return self._pending() or 0
 
     def durable(self, batch: int) -> bool:
         """Whether a batch has been committed."""

@@ -178,7 +178,7 @@ class StoredResult(msgspec.Struct, frozen=True, gc=False):
 
 class Recalled(msgspec.Struct, frozen=True, gc=False):
     """The result of the task with the tag number `at` (in a page's tags) was recorded before: task `index` of result
-    page `arrival` of `job`."""
+    page `arrival` of `job`. Without an arrival (0) it is being computed there."""
 
     at: int
     job: bytes

@@ -44,7 +44,7 @@ from raisin_broker.state import Instant, Member
 from raisin_broker.store.base import Durability
 from raisin_broker.store.blobs import Blobs
 from raisin_broker.store.sql import SqlStore
-from raisin_broker.wording import worded
+from raisin_broker.wording import remembered, worded
 from raisin_core import envelope, home, logs
 from raisin_core.errors import DirectoryBusy, StoreError
 from raisin_core.identity import keys
@@ -186,7 +186,7 @@ class Server:
                 self._flush()  # nothing that may be said at once waits for the disk
                 self._commit(command.batch)
             case Recall():
-                found = self.store.recall(command.account, command.key, command.tags)
+                found = remembered(command, self.store)
                 self._handle(Remembered(command.job, command.number, found))
             case Stop():
                 self._stopping = True

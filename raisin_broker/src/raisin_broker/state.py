@@ -1,7 +1,7 @@
 """What the broker knows: members, sessions, jobs, leases.
 
 Rules of this file: pure data with the few operations that keep it consistent; decisions are made elsewhere.
-A task that has not ended is in exactly one place: `ready`, `picky`, `limbo`, or at least one live lease.
+A task that has not ended is in exactly one place: `ready`, `picky`, `deferred`, `limbo`, or at least one live lease.
 """
 
 from __future__ import annotations
@@ -99,12 +99,25 @@ class Follower(msgspec.Struct):
     pending: list[tuple[int, int]] = msgspec.field(default_factory=list)
 
 
+class Deferred(msgspec.Struct):
+    """A task that another job is computing: its tag, and which it is there. When that is over, `batch` is what must be
+    durable before the store can tell what came of it."""
+
+    tag: bytes
+    job: bytes
+    index: int
+    batch: int = 0
+
+
 class Job(msgspec.Struct):
-    """A job and where each of its tasks is. `visible` result pages are durable and may be shown; so are `shown_total`
-    (-1 before) and, with `shown_end`, its end. `runs` says from which result page on they were recorded in which run
-    of the broker; `sources` are other jobs whose pages hold results of this one. `recalling` holds pages while the
-    store looks up what is recorded of them. `held`: its client may still have a handle; `superseded`: another
-    job continues it; `touched` and `ended_at` are wall-clock times."""
+    """A job and where each of its tasks is.
+
+    `visible` result pages are durable and may be shown; so are `shown_total` (-1 before) and, with `shown_end`, its
+    end. `runs` says from which result page on they were recorded in which run of the broker; `sources` are other jobs
+    whose pages hold results of this one. `recalling` holds pages while the store looks up what is recorded of them,
+    `deferred` tasks that a superseded job computes, `asked` those of them that the store looks up. `held`: its client
+    may still have a handle; `superseded`: another job continues it; `touched` and `ended_at` are wall-clock times.
+    """
 
     opened: JobOpened
     pages: Pages = msgspec.field(default_factory=Pages)
@@ -126,6 +139,8 @@ class Job(msgspec.Struct):
     runs: list[tuple[int, int]] = msgspec.field(default_factory=list)
     sources: set[bytes] = msgspec.field(default_factory=set)
     recalling: dict[int, tuple[bytes, m.Page, bytes]] = msgspec.field(default_factory=dict)
+    deferred: dict[int, Deferred] = msgspec.field(default_factory=dict)
+    asked: list[int] = msgspec.field(default_factory=list)
     visible: int = 0
     shown_total: int = -1
     shown_end: bool = False
@@ -175,9 +190,10 @@ class Job(msgspec.Struct):
         self.done.add(start, stop)
         self.ready.remove(start, stop)
         self.limbo.remove(start, stop)
-        if self.picky:
-            for index in [i for i in self.picky if start <= i < stop]:
-                del self.picky[index]
+        for index in [i for i in self.picky if start <= i < stop] if self.picky else ():
+            del self.picky[index]
+        for index in [i for i in self.deferred if start <= i < stop] if self.deferred else ():
+            del self.deferred[index]
 
     def release(self, start: int, stop: int) -> None:
         """Tasks come back from a lease: those that are not done and not leased elsewhere are ready again."""
@@ -250,7 +266,8 @@ class State:
             for a, b in job.done:
                 assert left.covers(a, b), f"done {a}..{b} of {job.tasks}"
                 left.remove(a, b)
-            for a, b in chain(job.ready, ((i, i + 1) for i in job.picky), job.limbo):
+            alone = ((i, i + 1) for i in (*job.picky, *job.deferred))
+            for a, b in chain(job.ready, alone, job.limbo):
                 assert left.covers(a, b), f"task {a}..{b} is in two places, or done and waiting"
                 left.remove(a, b)
             for lease in job.leases.values():

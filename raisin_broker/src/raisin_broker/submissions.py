@@ -82,7 +82,13 @@ class Submissions:
                 # What the store would find before it has cleared the key must not count.
                 if self.out.durable(self.state.cleared.get(key, 0)):
                     job.recalling[message.number] = session.route, message, payload
-                    self.out.recall(Recall(job.id, message.number, *key, message.tags))
+                    running = [
+                        (lease.job, lease.start, lease.stop)
+                        for each in self.state.active.values()
+                        if each.superseded and (each.opened.account, each.opened.resume) == key
+                        for lease in each.leases.values()
+                    ]
+                    self.out.recall(Recall(job.id, message.number, *key, message.tags, running))
                     return
             self.add_page(job, message, payload, at)
         self.acknowledge_page(session.route, job, message)
@@ -144,6 +150,7 @@ class Submissions:
             for start, stop in places:
                 places.remove(start, stop)
         job.picky.clear()
+        job.deferred.clear()
         self.out.show_later(Show(job.id, len(job.arrivals), over=True))
         if job.unwanted and not job.opened.resume:
             self.forget(job)

@@ -1,4 +1,4 @@
-"""What a Send becomes on the wire: payloads, and what is told with a result page, come from the store.
+"""What the machine's commands need from the store: payloads, what is told with a result page, what was recorded.
 
 Rules of this file: reads the store, nothing else; every shell of the broker's machine uses it.
 """
@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
-from raisin_broker.outbox import FunctionOf, KeyOf, PageOf, ResultOf, Send
-from raisin_broker.records import StoredResult
+from raisin_broker.outbox import FunctionOf, KeyOf, PageOf, Recall, ResultOf, Send
+from raisin_broker.records import TAG, Recalled, StoredResult
 from raisin_broker.store.base import Store
 from raisin_core.messages import Message, Origin, Result
 
@@ -52,3 +52,18 @@ def _shifted(retried: list[tuple[int, int]], first: int, found: StoredResult) ->
     """Attempts by the indices of the job that has these results from another one."""
     moved = ((index - first + found.start, attempts) for index, attempts in retried)
     return [(index, attempts) for index, attempts in moved if found.start <= index < found.stop]
+
+
+def remembered(question: Recall, store: Store) -> list[Recalled]:
+    """What is recorded, or being computed, of the tasks with these tags; in their order. Raises StoreError."""
+    found = {each.at: each for each in store.recall(question.account, question.key, question.tags)}
+    running = {
+        tag: (job, start + number)
+        for job, start, stop in question.running
+        for number, tag in enumerate(store.tags(job, start, stop))
+    }
+    for at in range(len(question.tags) // TAG) if running else ():
+        where = running.get(question.tags[at * TAG : (at + 1) * TAG])
+        if where is not None and at not in found:
+            found[at] = Recalled(at, where[0], 0, where[1])
+    return [found[at] for at in sorted(found)]

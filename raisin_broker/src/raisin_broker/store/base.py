@@ -46,6 +46,10 @@ class Store(Protocol):
         """What is recorded (and committed) under a key for these tags (`TAG` bytes each), in their order."""
         ...
 
+    def tags(self, job: bytes, start: int, stop: int) -> list[bytes]:
+        """The tags of tasks `[start, stop)`, as far as the job has any (and they are committed)."""
+        ...
+
     def key(self, account: str, key: str) -> bytes:
         """What is known of a key: msgpack of (number of results recorded under it, `parts` of its function)."""
         ...

@@ -50,6 +50,7 @@ class Blobs:
     def __init__(self, directory: Path, limit: int = LIMIT) -> None:
         self._directory, self._limit = directory, limit
         self._parts: dict[bytes, _Part] = {}
+        self._total: int | None = None  # the bytes of all files, once somebody has asked
 
     def put(self, digest: bytes, offset: int, size: int, data: bytes) -> tuple[int, bool]:
         """Take a piece; returns how many bytes are here, and whether that is all of them, checked and durable.
@@ -91,9 +92,21 @@ class Blobs:
             others = [entry for entry in self._entries() if bytes.fromhex(entry.name[:64]) not in keep]
             old = [entry for entry in others if now - entry.stat(follow_symlinks=False).st_mtime > grace]
             for entry in old:
+                self._count(-entry.stat(follow_symlinks=False).st_size)
                 os.unlink(entry.path)
                 self._parts.pop(bytes.fromhex(entry.name[:64]), None)
         return len(old)
+
+    def size(self) -> int:
+        """The bytes of all files, unfinished uploads included; cheap after the first time. Raises StoreError."""
+        if self._total is None:
+            with _explained(self._directory):
+                self._total = sum(entry.stat(follow_symlinks=False).st_size for entry in self._entries())
+        return self._total
+
+    def _count(self, more: int) -> None:
+        if self._total is not None:
+            self._total += more
 
     def _path(self, digest: bytes, suffix: str = "") -> Path:
         name = digest.hex()
@@ -135,13 +148,16 @@ class Blobs:
             file.seek(part.length)
             rest = memoryview(data)
             while rest:
-                rest = rest[file.write(rest) :]
+                written = file.write(rest)
+                self._count(written)
+                rest = rest[written:]
         part.add(data)
         self._parts[digest] = part
 
     def _finish(self, digest: bytes, part: _Part) -> tuple[int, bool]:
         path = self._path(digest, ".part")
         if part.hash.digest() != digest:
+            self._count(-(self._size(digest, ".part") or 0))
             path.unlink(missing_ok=True)
             self._parts.pop(digest, None)
             return 0, False

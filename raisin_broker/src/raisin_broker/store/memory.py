@@ -88,6 +88,12 @@ class MemoryStore:
         found = ((at, recorded.get(tag)) for at, tag in enumerate(split(tags)))
         return [Recalled(at, *where) for at, where in found if where is not None]
 
+    def tags(self, job: bytes, start: int, stop: int) -> list[bytes]:
+        """The tags of tasks `[start, stop)`, as far as the job has any."""
+        kept = self.durable.jobs.get(job)
+        found = [kept.tag(task) for task in range(start, stop)] if kept else []
+        return [tag for tag in found if tag]
+
     def key(self, account: str, key: str) -> bytes:
         """What is known of a key: msgpack of (number of results recorded under it, `parts` of its function)."""
         known = self.durable.keys.get((account, key))

@@ -67,6 +67,12 @@ def _found(db: sqlite3.Connection, key: int, tags: list[bytes]) -> Iterable[tupl
         )
 
 
+def tags(db: sqlite3.Connection, job: bytes, start: int, stop: int) -> list[bytes]:
+    """The tags of a job's tasks `[start, stop)`, as far as it has any. Raises sqlite3.Error."""
+    row = db.execute("SELECT number FROM jobs WHERE job = ?", (job,)).fetchone()
+    return [tag for _, tag in _tagged(db, row[0], start, stop)] if row else []
+
+
 def known(db: sqlite3.Connection, account: str, key: str) -> tuple[int, bytes]:
     """How many results are recorded under a key, and the parts of its function. Raises sqlite3.Error."""
     row = db.execute("SELECT number, parts FROM keys WHERE account = ? AND name = ?", (account, key)).fetchone()

@@ -1,39 +1,87 @@
-"""Room held back on a disk: a file that is given up when it fills.
+"""Room held on the disk, so that running work can still be recorded when the disk is full.
 
-Rules of this file: the file holds nothing, and may be deleted by anybody at any time.
+Rules of this file: the room is real blocks, not a sparse file; giving it back always works.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+from typing import Final
+
+from raisin_core.errors import StoreError
+
+_PIECE: Final = 1024 * 1024
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_BINARY: Final = getattr(os, "O_BINARY", 0)
 
 
 class Reserve:
-    """`size` bytes held by a file at `path`, once `take` has worked."""
+    """A file of `size` bytes beside the database, for its owner only.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     reserve = Reserve(Path(place) / "reserve", 1000)
+    ...     reserve.take(), reserve.held, reserve.release(), reserve.held
+    (True, True, None, False)
+    """
 
     def __init__(self, path: Path, size: int) -> None:
         self._path, self._size = path, size
 
     @property
     def held(self) -> bool:
-        """Whether the room is held."""
+        """Whether the room is held (by this process or one before it)."""
         try:
-            return self._path.stat().st_size >= self._size
-        except OSError:
+            return os.lstat(self._path).st_size >= self._size
+        except FileNotFoundError:
             return False
 
     def take(self) -> bool:
-        """Hold the room; False if there is none."""
+        """Hold the room; False if the disk has not that much. Raises StoreError if the file cannot be made at all."""
+        if self.held:
+            return True
         try:
-            with open(self._path, "wb") as file:
-                os.chmod(self._path, 0o600)
-                for _ in range(-(-self._size // 2**20)):
-                    file.write(bytes(2**20))
-        except OSError:
+            self._fill()
+        except OSError as error:
             self.release()
-        return self.held
+            if error.errno in _FULL:
+                return False
+            raise StoreError(f"{self._path}: {error.strerror}; check the rights there") from error
+        return True
 
     def release(self) -> None:
-        """Give the room back."""
-        self._path.unlink(missing_ok=True)
+        """Give the room back. Raises StoreError if the file may not be deleted."""
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"{self._path}: {error.strerror}; delete it by hand") from error
+
+    def _fill(self) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | _BINARY
+        handle = os.open(self._path, flags, 0o600)
+        try:
+            if not self._allocate(handle):
+                self._write(handle)
+            os.fsync(handle)  # some file systems find out only now
+        finally:
+            os.close(handle)
+
+    def _allocate(self, handle: int) -> bool:
+        """Ask the system for the room; whether it knows how to."""
+        if not hasattr(os, "posix_fallocate") or self._size == 0:
+            return self._size == 0
+        try:
+            os.posix_fallocate(handle, 0, self._size)
+        except OSError as error:
+            if error.errno in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+                return False
+            raise
+        return True
+
+    def _write(self, handle: int) -> None:
+        """Bytes that no file system can leave out."""
+        left = self._size
+        while left:
+            left -= os.write(handle, os.urandom(min(left, _PIECE)))

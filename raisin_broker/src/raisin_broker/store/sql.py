@@ -117,6 +117,11 @@ class SqlStore:
         with self._explained():
             return recorded.recall(self._db, account, key, tags)
 
+    def tags(self, job: bytes, start: int, stop: int) -> list[bytes]:
+        """The tags of tasks `[start, stop)`, as far as the job has any (and they are committed). Raises StoreError."""
+        with self._explained():
+            return recorded.tags(self._db, job, start, stop)
+
     def key(self, account: str, key: str) -> bytes:
         """What is known of a key: msgpack of (number of results, `parts` of its function). Raises StoreError."""
         with self._explained():

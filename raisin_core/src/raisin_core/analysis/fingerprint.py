@@ -18,15 +18,17 @@ import functools
 import itertools
 import sys
 import types
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 from raisin_core.analysis import bytecode, classes, modules, source, syntax
 from raisin_core.analysis.origin import Origin, origin
 from raisin_core.analysis.parts import Fingerprint, Part, Parts, entered
 from raisin_core.serialization.canonical import Canonical, framed, full_name, is_code, own
 
+_T = TypeVar("_T")
 Edge = tuple[str, str]  # a name in the code, and what it stands for
 
 
@@ -40,6 +42,7 @@ def fingerprint(function: object, kwargs: Mapping[str, Any]) -> Fingerprint:
     root = walk.value("callable", function)
     for name, value in kwargs.items():
         walk.data(f"keyword {name}", value)
+    walk.finish()
     digests = [framed([key.encode(), part.digest]) for key, part in sorted(walk.parts.items())]
     return Fingerprint(sha256(framed([root.encode(), *digests])).digest(), walk.parts)
 
@@ -55,6 +58,12 @@ class Walk:
         self._keys: dict[int, str] = {}  # by identity
         self._globals: dict[tuple[int, str], str] = {}
         self._alive: list[object] = []  # so that no identity is used twice
+        self._todo: deque[Callable[[], None]] = deque()  # parts that have a key and no content yet
+
+    def finish(self) -> None:
+        """Enter all that is referred to, one after another: code may be linked more deeply than our stack."""
+        while self._todo:
+            self._todo.popleft()()
 
     # -- things ------------------------------------------------------------------------------------------------------
 
@@ -65,7 +74,7 @@ class Walk:
     def data(self, label: str, value: object) -> str:
         """The part of a value."""
         key = self._reserve(label)
-        self._fill(key, value)
+        self._todo.append(lambda: self._fill(key, value))
         return key
 
     def refer(self, value: Any) -> str:
@@ -74,11 +83,8 @@ class Walk:
             return self._keys[id(value)]
         if isinstance(value, types.ModuleType):
             return modules.whole(self.parts, value.__name__)
-        if isinstance(value, types.MethodType):
-            label = f"self of {getattr(value.__func__, '__qualname__', 'method')}"
-            return f"{self.value(label, value.__func__)} of {self.value(label, value.__self__)}"
-        if isinstance(value, types.BuiltinFunctionType):
-            return self._built_in(value)
+        if isinstance(value, (types.MethodType, types.BuiltinFunctionType)):
+            return self._bound(value)
         if isinstance(value, functools.partial):
             return self._partial(value)
         return self._defined(value)
@@ -91,9 +97,9 @@ class Walk:
         if home.kind != "local":
             return self._foreign(home, value)
         if is_function:
-            return self._function(value)
+            return self._later(f"function {_function_name(value)}", value, self._function)
         if isinstance(value, type):
-            return self._class(value)
+            return self._later(f"class {_short(value.__qualname__)}", value, self._class)
         wrapped = self.value("wrapped", own(value)["__wrapped__"])
         return f"{self.refer(type(value))} of {wrapped}"
 
@@ -103,21 +109,25 @@ class Walk:
         if home.kind == "package":
             modules.package(self.parts, home)
         if isinstance(value, types.FunctionType):
-            inside = [to for _, to in self._closure(value)]
+            around_own = origin(str(value.__module__)).kind == "local"  # as `functools.wraps` says
+            inside = [to for _, to in self._closure(value, data=around_own or home.kind == "standard")]
         elif not isinstance(value, type) and "__wrapped__" in own(value):
             inside = [self.value("wrapped", own(value)["__wrapped__"])]
         return f"{full_name(value)} of {inside}" if inside else full_name(value)
 
-    def _built_in(self, value: types.BuiltinFunctionType) -> str:
-        """A function in C; a method of a module's own object (`random.random`) is the module's, others have state."""
-        owner = value.__self__
+    def _bound(self, value: types.MethodType | types.BuiltinFunctionType) -> str:
+        """A function in C, or a method: its function and its object's state, except for a foreign module's own object
+        (`random.random`)."""
+        owner, name = value.__self__, str(getattr(value, "__name__", "method"))
         if owner is None or isinstance(owner, types.ModuleType):
             return self._foreign(origin(value.__module__ or "builtins"), value)
         kind = type(owner)
         home = origin(kind.__module__)
-        if home.kind != "local" and modules.namespace(kind.__module__).get(value.__name__) == value:
-            return f"{self._foreign(home, kind)} {value.__name__}"
-        return f"{value.__name__} of {self.value(f'self of {value.__name__}', owner)}"
+        if home.kind != "local" and modules.namespace(kind.__module__).get(name) == value:
+            return f"{self._foreign(home, kind)} {name}"
+        label = f"self of {_short(getattr(value, '__qualname__', name))}"
+        function = self.value(label, value.__func__) if isinstance(value, types.MethodType) else name
+        return f"{function} of {self.value(label, owner)}"
 
     def _partial(self, value: functools.partial[Any]) -> str:
         arguments = [*enumerate(value.args), *sorted(value.keywords.items())]
@@ -126,11 +136,13 @@ class Walk:
 
     # -- functions and classes ---------------------------------------------------------------------------------------
 
-    def _function(self, function: types.FunctionType) -> str:
-        code, name = function.__code__, _short(function.__qualname__)
-        if name.rpartition(".")[2] != code.co_name:  # a wrapper that has taken the name of what it is around
-            name = code.co_name
-        key = self._reserve(f"function {name}", function)
+    def _later(self, label: str, thing: _T, enter: Callable[[str, _T], None]) -> str:
+        key = self._reserve(label, thing)
+        self._todo.append(lambda: enter(key, thing))
+        return key
+
+    def _function(self, key: str, function: types.FunctionType) -> None:
+        code, name = function.__code__, _function_name(function)
         shape, note = _shape(function)
         edges = self._loads(function.__globals__, shape.uses, bytecode.global_loads(code))
         edges += self._imports(shape, function.__globals__)
@@ -139,9 +151,8 @@ class Walk:
         if "__wrapped__" in vars(function):
             edges.append(("__wrapped__", self.value(f"wrapped by {name}", vars(function)["__wrapped__"])))
         self.parts[key] = entered(name + note, shape.data, edges, code.co_filename, code.co_firstlineno)
-        return key
 
-    def _closure(self, function: types.FunctionType) -> list[Edge]:
+    def _closure(self, function: types.FunctionType, data: bool = True) -> list[Edge]:
         edges = []
         for name, cell in sorted(
             zip(function.__code__.co_freevars, function.__closure__ or ()), key=lambda item: item[0]
@@ -150,7 +161,8 @@ class Walk:
                 value = cell.cell_contents
             except ValueError:  # not yet assigned
                 continue
-            edges.append((name, self.value(f"closure {name}", value)))
+            if data or is_code(value):
+                edges.append((name, self.value(f"closure {name}", value)))
         return edges
 
     def _defaults(self, function: types.FunctionType, name: str) -> list[Edge]:
@@ -159,10 +171,8 @@ class Walk:
         found = [*zip(names, values), *sorted((function.__kwdefaults__ or {}).items())]
         return [(each, self.value(f"default {each} of {name}", value)) for each, value in found]
 
-    def _class(self, kind: type) -> str:
-        name = _short(kind.__qualname__)
-        key = self._reserve(f"class {name}", kind)
-        about = classes.look(kind)
+    def _class(self, key: str, kind: type) -> None:
+        about, name = classes.look(kind), _short(kind.__qualname__)
         edges = [("base", self.refer(base)) for base in kind.__bases__ if base is not object]
         if origin(type(kind).__module__).kind == "local":
             edges.append(("metaclass", self.refer(type(kind))))
@@ -172,7 +182,6 @@ class Walk:
         edges += [(each, self.refer(method)) for each, method in about.adopted]
         edges += [(each, self.value(f"{name}.{each}", value)) for each, value in about.data]
         self.parts[key] = entered(name, about.shape.data, edges, about.file, about.line)
-        return key
 
     # -- what they refer to ------------------------------------------------------------------------------------------
 
@@ -194,8 +203,8 @@ class Walk:
             return self.refer(value)
         place = id(namespace), name
         if place not in self._globals:
-            self._globals[place] = self._reserve(f"global {name}", namespace)
-            self._fill(self._globals[place], value)
+            self._globals[place] = self.data(f"global {name}", value)
+            self._alive.append(namespace)
         return self._globals[place]
 
     def _imports(self, shape: syntax.Shape, namespace: dict[str, Any]) -> list[Edge]:
@@ -216,7 +225,7 @@ class Walk:
     def _fill(self, key: str, value: object) -> None:
         canonical = Canonical(lambda each: self.refer(each).encode("utf-8", "surrogatepass"), classes=True)
         try:
-            digest, note = sha256(canonical(value)).digest(), " (by its pickle)" if canonical.pickled else ""
+            digest, note = sha256(canonical.form(value)).digest(), " (by its pickle)" if canonical.pickled else ""
         except Exception:  # noqa: BLE001 - whatever fails, its type remains
             digest, note = sha256(full_name(type(value)).encode()).digest(), " (by its type)"
         self.parts[key] = Part(self.parts[key].name + note, digest)
@@ -237,6 +246,12 @@ def _shape(function: types.FunctionType) -> tuple[syntax.Shape, str]:
 
 def _is_own(module: types.ModuleType) -> bool:
     return origin(module.__name__).kind == "local"
+
+
+def _function_name(function: types.FunctionType) -> str:
+    """The name it was defined with; a wrapper may have taken that of what it is around."""
+    name = _short(function.__qualname__)
+    return name if name.rpartition(".")[2] == function.__code__.co_name else function.__code__.co_name
 
 
 def _short(name: str) -> str:

@@ -71,6 +71,7 @@ def located(module: str) -> str:
     return file
 
 
+@lru_cache(maxsize=1024)
 def version(top: str) -> str:
     """The version of the distribution that a top-level module belongs to; else what the module says; else nothing."""
     for name in (top, *_distributions().get(top, ())):

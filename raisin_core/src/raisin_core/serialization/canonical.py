@@ -106,6 +106,13 @@ class Canonical:
         self._here = self._lowest = 0
         self.pickled = False
 
+    def form(self, value: object) -> bytes:
+        """The form of a whole value; what is nested too deeply for Python's stack is left to cloudpickle."""
+        try:
+            return self(value)
+        except RecursionError:
+            return self._cloudpickled(value)
+
     def __call__(self, value: object) -> bytes:
         """The form of any value. Raises what its pickling raises."""
         atom = ATOMS.get(type(value))

@@ -66,7 +66,7 @@ def _form(value: object, name: str, index: int | None = None) -> bytes:
 
 def _canonical(value: object, code: Code | None, name: str, index: int | None = None) -> bytes:
     try:
-        return Canonical(code or _fingerprint, classes=code is not None)(value)
+        return Canonical(code or _fingerprint, classes=code is not None).form(value)
     except Exception as error:
         from raisin_core.serialization.culprit import explain
 
