@@ -1,10 +1,12 @@
 # Everything that people and CI run. Each target sets up what it needs: `make demo` and `make test` work in a fresh clone.
 PYTHON ?= python3
 PYTEST_ARGS ?=
+SECONDS ?= 600
+SEED ?= 1
 BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME
 
-.PHONY: help demo test lint format types docs docs-check wheels bench soak clean venv venv-dev
+.PHONY: help demo test lint format types docs docs-check wheels bench soak simulate mutants clean venv venv-dev
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -42,8 +44,14 @@ wheels: venv ## the five wheels, into dist/
 bench: venv-dev ## the benchmarks
 	@$(BIN)/python -m bench $(BENCH_ARGS)
 
-soak: venv-dev ## only the long simulations and soaks
-	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+soak: venv-dev ## real chaos: kill -9, closed lids, pulled cables, full disks (root, Linux; SECONDS=600 SEED=1)
+	@$(BIN)/python -m tests.soak --seconds $(SECONDS) --seed $(SEED) $(SOAK_ARGS)
+
+simulate: venv-dev ## the simulation: SEEDS=100000 or first:last on all cores, SEED=12 for one with its story
+	@$(BIN)/python -m tests.simulation $(if $(SEED),$(SEED),--seeds $(or $(SEEDS),300) $(SIMULATE_ARGS))
+
+mutants: venv-dev ## breaks the machines on purpose, one way after the other: the simulation must find each
+	@$(BIN)/python -m tests.mutants $(MUTANTS)
 
 clean: ## remove environments, caches and what was built
 	@rm -rf .venv .venv-3.* build dist raisin_*/build raisin_*/src/*.egg-info *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,4 +1,4 @@
-"""Measure raisin beside what Python itself offers, in pairs within one run.
+"""Measure raisin beside what Python itself offers (multiprocessing.Pool; sqlite3), in pairs within one run.
 
     python -m bench [--rounds 5] [--slots 2] [--out NAME] [WORKLOAD ...]
 
@@ -49,17 +49,18 @@ def measure(script: str, slots: int) -> dict[str, float]:
 
 def pairs(wanted: list[str]) -> list[tuple[str, str]]:
     """(ours, partner) scripts."""
-    found = sorted(path.stem for path in (HERE / "work").glob("*_raisin.py"))
-    chosen = [name for name in found if not wanted or name.removesuffix("_raisin") in wanted]
-    return [(name, name.removesuffix("_raisin") + "_pool") for name in chosen]
+    found = sorted(path.stem for path in (HERE / "work").glob("*.py"))
+    works = [name.removesuffix("_raisin") for name in found if name.endswith("_raisin")]
+    partners = {name.rpartition("_")[0]: name for name in found if not name.endswith("_raisin")}
+    return [(f"{work}_raisin", partners[work]) for work in works if not wanted or work in wanted]
 
 
 def table(rows: dict[str, dict[str, list[float]]]) -> str:
     """Medians, ranges and ratios as Markdown."""
-    lines = ["| figure | raisin | multiprocessing.Pool | ratio |", "|---|---|---|---|"]
+    lines = ["| figure | raisin | Python's own | ratio |", "|---|---|---|---|"]
     for figure, sides in rows.items():
-        cells = [_cell(sides[side]) for side in ("raisin", "pool")]
-        ratios = [a / b for a, b in zip(sides["raisin"], sides["pool"])]
+        cells = [_cell(sides[side]) for side in ("raisin", "partner")]
+        ratios = [a / b for a, b in zip(sides["raisin"], sides["partner"])]
         lines.append(f"| {figure} | {cells[0]} | {cells[1]} | {statistics.median(ratios):.2f} |")
     return "\n".join(lines) + "\n"
 
@@ -88,7 +89,7 @@ def about(options: argparse.Namespace) -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("workloads", nargs="*", help="map, roundtrip, start; default: all")
+    parser.add_argument("workloads", nargs="*", help="commits, map, recovery, roundtrip, start; default: all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--slots", type=int, default=2)
     parser.add_argument("--out", help="name of the result files; default: today's date")
@@ -97,7 +98,7 @@ def main() -> None:
     rows: dict[str, dict[str, list[float]]] = {}
     for number in range(options.rounds):
         for ours, partner in pairs(options.workloads):
-            for side, script in (("raisin", ours), ("pool", partner)):
+            for side, script in (("raisin", ours), ("partner", partner)):
                 for figure, value in measure(script, options.slots).items():
                     rows.setdefault(figure, {}).setdefault(side, []).append(value)
         print(f"round {number + 1} of {options.rounds}", file=sys.stderr)

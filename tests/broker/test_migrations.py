@@ -15,8 +15,9 @@ import msgspec
 import pytest
 
 from raisin_broker.records import About, Tried
-from raisin_broker.store import integrity, migrating, opening, schema
+from raisin_broker.store import integrity, migrating
 from raisin_broker.store.sql import SqlStore
+from raisin_broker.store.version import VERSION
 from raisin_core.errors import StoreError
 from raisin_core.messages import Options
 from tests.broker.stores import A, B, F, G, commit, opened, page, plain, result
@@ -117,10 +118,15 @@ def test_the_first_script_makes_the_first_tables() -> None:
             assert made.execute("SELECT * FROM meta").fetchall() == kept.execute("SELECT * FROM meta").fetchall()
 
 
+def test_its_structure_can_be_checked(path: Path) -> None:
+    assert integrity.check(path) == []
+    os.truncate(path, path.stat().st_size - 4096)
+    assert integrity.check(path) != []
+
+
 def test_the_last_script_is_of_the_schemas_version() -> None:
     names = sorted(path.name for path in (migrating.SCRIPTS / "versions").glob("0*.py"))
-    assert [int(name[:4]) for name in names] == list(range(1, opening.VERSION + 1))
-    assert schema.VERSION == opening.VERSION
+    assert [int(name[:4]) for name in names] == list(range(1, VERSION + 1))
 
 
 def test_it_works_on_as_ever(path: Path) -> None:

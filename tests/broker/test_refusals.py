@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from raisin_broker.machine import Garbled, RosterChanged
+from raisin_broker.peers import MOST_GARBLED, MOST_NOTED
 from raisin_broker.state import Member
 from raisin_core.messages import VERSION, LeaseId
 from tests.support import notation
@@ -51,6 +52,48 @@ def test_what_is_no_message_is_answered(flow: Flow) -> None:
     assert also == "ann < Refused code=malformed reason='bad header'"
     assert version.startswith("ann < Refused code=version")
     assert version.endswith("fatal=True")
+
+
+def garble(flow: Flow, route: bytes, times: int) -> None:
+    for _ in range(times):
+        flow.handle(Garbled(route, "bad header", VERSION))
+
+
+def test_whoever_persists_is_dropped(flow: Flow) -> None:
+    flow.tell(BOB, JOB, a_page(1), "> turn")
+    garble(flow, b"bob", MOST_GARBLED)
+    assert flow.out == ["bob < Refused code=malformed reason='bad header'"] * MOST_GARBLED
+    assert b"bob" in flow.machine.state.sessions
+    flow.out.clear()
+    garble(flow, b"bob", 100)
+    (last,) = flow.out
+    assert last.endswith("the last one: bad header' fatal=True")
+    assert b"bob" not in flow.machine.state.sessions
+    assert flow.machine.state.jobs[J].ready.covers(0, 1)
+    assert flow.tell("bob > Beat held=1.1") == []
+    assert b"ann" in flow.machine.state.sessions, "others are not to blame"
+
+
+def test_whoever_was_dropped_may_begin_anew(flow: Flow) -> None:
+    garble(flow, b"ann", 2 * MOST_GARBLED)
+    assert flow.tell("ann > Hello instance=ann role=client") == ["ann < Welcome run=1"]
+    garble(flow, b"ann", MOST_GARBLED)
+    assert flow.tell("ann > Beat") == ["ann < BeatBack"]
+
+
+def test_a_hello_that_is_refused_brings_no_pardon(flow: Flow) -> None:
+    garble(flow, b"eve", MOST_GARBLED + 1)
+    flow.tell("eve > Hello instance=eve role=client")
+    assert flow.tell("eve > Beat") == []
+
+
+def test_what_is_noted_of_strangers_is_bounded(flow: Flow) -> None:
+    garble(flow, b"ann", MOST_GARBLED)
+    for number in range(2 * MOST_NOTED):
+        garble(flow, b"%d" % number, 1)
+    garble(flow, b"ann", 1)
+    assert len(flow.machine.peers._garbled) == MOST_NOTED
+    assert b"ann" in flow.machine.state.sessions, "what was long ago is forgotten"
 
 
 @pytest.mark.parametrize(

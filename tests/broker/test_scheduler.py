@@ -42,6 +42,7 @@ class Board:
         asked = Options(**options)  # type: ignore[arg-type]
         key = name.encode()
         job = Job(JobOpened(key, "", "", b"", "map", name, FUNCTION, b"", [], asked, context, [], 0.0))
+        job.context = context
         job.add_page(tasks, [], 0.0)
         job.ready.add(0, tasks)
         job.total = tasks if closed else None

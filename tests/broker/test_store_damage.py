@@ -177,7 +177,7 @@ def test_a_directory_in_its_place(tmp_path: Path) -> None:
 
 def test_a_check_that_would_take_too_long_is_left_out(path: Path) -> None:
     db = sqlite3.connect(path)
-    (number,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'ix_recorded_job'").fetchone()
+    (number,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'recorded'").fetchone()
     db.close()
     overwrite(path, (number - 1) * PAGE, bytes(PAGE))
     assert integrity.look(path, limit=1000) is False

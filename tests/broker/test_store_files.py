@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from raisin_broker.records import JobClosed, PageAdded
-from raisin_broker.store import opening, schema
+from raisin_broker.store import schema
 from raisin_broker.store.sql import SqlStore
 from raisin_broker.store.staging import ENTRY, Cache
+from raisin_broker.store.version import VERSION
 from raisin_core.errors import StoreError
 from tests.broker.stores import A, B, commit, only, opened, page, plain, result
 
@@ -160,7 +161,7 @@ def begin(path: Path) -> None:
 @pytest.mark.parametrize(
     ("pragma", "says"),
     [
-        (f"user_version = {opening.VERSION + 1}", "newer raisin .* upgrade raisin-broker"),
+        (f"user_version = {VERSION + 1}", "newer raisin .* upgrade raisin-broker"),
         ("application_id = 7", "another program; choose another data directory"),
     ],
 )

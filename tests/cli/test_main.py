@@ -12,7 +12,9 @@ import pytest
 from raisin_core import __version__
 from tests.cli.programs import environment, raisin, start
 
-COMMANDS = [[], ["demo"], ["broker"], ["broker", "run"], ["worker"], ["worker", "run"]]
+JOBS = [["jobs"], ["job"], ["results"], ["cancel"], ["explain"]]
+KEEPING = [["broker", "backup"], ["broker", "restore"], ["broker", "check"]]
+COMMANDS = [*JOBS, [], ["demo"], ["broker"], ["broker", "run"], *KEEPING, ["worker"], ["worker", "run"]]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -24,8 +26,10 @@ def test_help_has_an_example(command: list[str]) -> None:
 
 
 def test_the_commands_are_these() -> None:
-    listed = raisin("--help").stdout.partition("Commands:")[2].partition("Example:")[0]
-    assert [line.split()[0] for line in listed.splitlines() if line.strip()] == ["broker", "demo", "worker"]
+    listed = raisin("--help").stdout.partition("Commands:")[2].partition("Examples:")[0]
+    assert [line.split()[0] for line in listed.splitlines() if line.strip()] == [
+        *("broker", "cancel", "demo", "explain", "job", "jobs", "results", "worker")
+    ]
 
 
 def test_version() -> None:
@@ -47,6 +51,8 @@ def test_importing_it_is_cheap() -> None:
     ("command", "part"),
     [
         (["broker", "run"], "raisin_broker"),
+        (["broker", "backup", "saved.tar"], "raisin_broker"),
+        (["broker", "check"], "raisin_broker"),
         (["worker", "run"], "raisin_worker"),
         (["demo"], "raisin_broker"),
         (["demo"], "raisin_worker"),

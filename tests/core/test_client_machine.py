@@ -157,7 +157,7 @@ def test_credit_bounds_the_pages_on_their_way(desk: Desk) -> None:
     out = desk.hear(m.Stored(JOB, 2, FIRST_CREDIT + 2))
     assert said(out) == pages[FIRST_CREDIT : FIRST_CREDIT + 2]
     assert others(out) == [c.Accepted(JOB, 2, False)]
-    assert said(desk.hear(m.Stored(JOB, 1, 3))) == []  # an older one: both figures are cumulative
+    assert said(desk.hear(m.Stored(JOB, 2, 3))) == []  # credit is cumulative
     assert said(desk.on(c.CloseJob(JOB, 1))) == []
     assert said(desk.hear(m.Stored(JOB, 3, 100)))[-1] == m.Close(JOB, 1)
 
@@ -238,6 +238,17 @@ def test_a_job_is_watched_again_in_a_new_session(desk: Desk) -> None:
     desk.hear(m.Opened(JOB, 64))
     assert desk.again() == [m.Attach(JOB)]
     desk.hear(progress("done"))
+    assert desk.again() == []
+
+
+def test_attaching_to_what_is_known_is_said_again_until_it_is_answered(desk: Desk) -> None:
+    """It has ended, so nobody would ask for it otherwise."""
+    desk.submit()
+    desk.hear(m.Opened(JOB, 64))
+    desk.hear(progress("done"))
+    assert said(desk.on(c.AttachTo(JOB))) == [m.Attach(JOB)]
+    assert desk.again() == [m.Attach(JOB)]
+    desk.hear(m.Described(JOB, "map", "f", [1]))
     assert desk.again() == []
 
 

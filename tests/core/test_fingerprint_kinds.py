@@ -86,6 +86,43 @@ def test_partials_methods_and_c():
     assert digest(RANDOM.gauss) != digest(random.Random(1).gauss) == digest(random.Random(1).gauss)
 
 
+class Decorator:
+    def __init__(self, function, times):
+        functools.update_wrapper(self, function)
+        self.times = times
+
+    def __call__(self, *args):
+        return self.__wrapped__(*args) * self.times
+
+
+class Holder:
+    """Knows itself, and holds its own methods, alone and inside others."""
+
+    def __init__(self, value):
+        self.value, self.me, self.made = value, self, self.method
+        self.later = functools.partial(self.method, [self.made])
+        self.later.keywords["again"] = self.later
+        self.caught = contextlib.contextmanager(self.method)
+        self.added = [].append
+        self.added(self.added)
+
+    def method(self):
+        return self
+
+
+def test_decorators_that_are_objects():
+    one, two, three = Decorator(PAIR[0], 1), Decorator(AGAIN[0], 1), Decorator(PAIR[1], 1)
+    assert digest(one) == digest(two) != digest(three)
+    assert digest(one) != digest(Decorator(PAIR[0], 2))
+
+
+def test_objects_that_hold_themselves():
+    for pick in (lambda it: it.method, lambda it: it.later, lambda it: it.caught, lambda it: it.added, lambda it: it):
+        assert digest(pick(Holder(1))) == digest(pick(Holder(1)))
+    assert digest(Holder(1).made) != digest(Holder(2).made)
+    assert digest(Holder(1).later) != digest(Holder(2).later)
+
+
 def test_a_long_chain_of_functions():
     def chained(length, last):
         namespace = {"__name__": "__main__", "f0": lambda x: last}
@@ -116,6 +153,19 @@ def test_strange_callables_do_not_fail():
         assert len(digest(each)) == 32
 
 
+def test_odd_modules_and_warnings(monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder):
+    odd = type("Odd", (), {"__slots__": ()})()
+    monkeypatch.setitem(sys.modules, "odd", odd)
+    monkeypatch.setitem(sys.modules, "odder", None)
+    for name in ("odd", "odder", "odd\0est", "", "odd.one"):
+        made = type("Made", (), {"__module__": name, "f": scaled})
+        assert len(digest(made)) == len(digest(eval("lambda: made", {"made": made, "__name__": name}))) == 32
+    function = run("def f(): return 'a' is 3, odd\n", "<cell 0>", odd=odd)["f"]
+    warned = len(recwarn)
+    assert not [part for part in fingerprint(function, {}).parts.values() if "bytecode" in part.name]
+    assert len(recwarn) == warned > 0
+
+
 def test_classes_without_source():
     def made(value, function):
         return type("Made", (), {"value": value, "call": function, "prop": property(function)})
@@ -126,6 +176,24 @@ def test_classes_without_source():
     assert digest(first) == digest(collections.namedtuple("Two", "a b")) != digest(second)
     assert digest(first) != digest(collections.namedtuple("Two", "a b", defaults=[1]))
     assert digest(enum.Enum("E", "A B")) == digest(enum.Enum("E", "A B"))
+
+
+def test_sets_of_functions_that_share_a_name():
+    def first(x):
+        return x
+
+    def second(x):
+        return -x
+
+    second.__qualname__, second.__code__ = first.__qualname__, second.__code__.replace(co_name="first")
+
+    def copied(function):
+        copy = types.FunctionType(function.__code__, {"__name__": "__main__"})
+        copy.__qualname__ = function.__qualname__
+        return copy
+
+    sets = [{copied(first), copied(second)} for _ in range(50)]  # at fifty places, so in any order
+    assert len({digest(lambda each=each: each) for each in sets}) == 1
 
 
 def test_a_variable_that_is_not_there_yet():

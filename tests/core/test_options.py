@@ -138,3 +138,13 @@ def test_as_they_go_over_the_wire():
 
 def test_long_names_are_cut():
     assert len(parse("map", {"name": "x" * 5000}, "f").name) == 200
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "nul\0", "\x1b[31mred", "\ud800"])
+def test_names_that_cannot_be_shown(name):
+    with pytest.raises(UsageError, match="name must be a text that can be printed") as caught:
+        parse("map", {"name": name}, "foo")
+    assert str(caught.value).isprintable()
+    with pytest.raises(UsageError, match="where must be"):
+        parse("map", {"where": [name]}, "foo")
+    assert parse("map", {}, name).name.isprintable(), "a function may be called anything"

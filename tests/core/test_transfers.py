@@ -6,7 +6,7 @@ import random
 import pytest
 
 from raisin_core.messages import CHUNK, Chunk, Get, Have, Put
-from raisin_core.transfers import WINDOW, Memory, Said, Transfers
+from raisin_core.transfers import PATIENCE, WINDOW, Memory, Said, Transfers
 
 
 class Broker:
@@ -177,3 +177,19 @@ def test_answers_that_nobody_waits_for():
     transfers = Transfers()
     assert transfers.on_have(Have(bytes(32), 5, True)) == ([], False)
     assert transfers.on_chunk(Chunk(bytes(32), 0, 5), b"12345") == ([], None)
+
+
+def test_what_nobody_answers_is_asked_again():
+    """The broker says nothing while its disk is full."""
+    transfers, data = Transfers(), b"sultana"
+    digest = hashlib.sha256(data).digest()
+    assert transfers.look(100.0) == []
+    asked = transfers.send(digest, len(data), lambda at, length: data[at : at + length])
+    assert transfers.look(100.0 + PATIENCE / 2) == []
+    assert transfers.look(100.0 + PATIENCE) == asked
+    assert transfers.look(100.5 + PATIENCE) == [], "not before it was given time to answer"
+    said, complete = transfers.on_have(Have(digest, 0, False))
+    assert (said[0][1], complete) == (data, False)
+    assert transfers.look(101.0 + 2 * PATIENCE) == [], "something has come"
+    assert transfers.on_have(Have(digest, len(data), True)) == ([], True)
+    assert transfers.look(1000.0) == [], "nothing is under way"

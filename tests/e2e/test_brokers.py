@@ -234,25 +234,3 @@ def test_random_bytes_are_thrown_at_the_port_while_a_job_runs(cluster):
         connection.close()
     until(lambda: broker.num_fds() <= before[0] + 10, "the connections are gone", show=lambda: str(broker.num_fds()))
     assert broker.memory_info().rss < before[1] + 50e6
-
-
-def test_garbage_from_a_member_is_answered_and_survived(cluster):
-    own, _ = keys.load_or_make(cluster.key_file)
-    chance, context = random.Random(2), zmq.Context()
-    dealer = context.socket(zmq.DEALER)
-    dealer.linger = 0
-    dealer.curve_serverkey = cluster.broker_keys.public
-    dealer.curve_publickey, dealer.curve_secretkey = own.public, own.secret
-    dealer.connect(f"tcp://{cluster.address}")
-    for _ in range(2000):
-        frames = [chance.randbytes(chance.randrange(20)) for _ in range(chance.randrange(1, 5))]
-        if chance.random() < 0.7:
-            frames[0] = envelope.FIRST
-        dealer.send_multipart(frames)
-    assert dealer.poll(10_000)
-    found = next(iter(envelope.decode_all(dealer.recv_multipart())))
-    context.destroy(linger=0)
-    assert isinstance(found, tuple)
-    assert found[0].code == "malformed"
-    with cluster.connect():
-        assert raisin.process(abs, (-1,)) == 1

@@ -22,34 +22,6 @@ def test_sigterm_ends_the_broker_cleanly_and_the_job_goes_on_after_the_next_star
         assert m.get(timeout=60) == list(range(100))
 
 
-def test_kill_9_of_the_broker_loses_nothing(folder):
-    with support.cluster(folder, "ann") as cluster, cluster.connect():
-
-        def run(n):
-            time.sleep(0.01)
-            with open(folder / "runs", "a") as file:
-                file.write(f"{n}\n")
-            return n
-
-        m = raisin.Map(run, range(150), chunksize=5).start()
-        for at in (10, 60):
-            until(lambda at=at: m.progress().done > at, f"{at} are done", show=cluster.show)
-            cluster.broker.kill()
-            cluster.start_broker()
-        assert m.get(timeout=60) == list(range(150))
-        assert len((folder / "runs").read_text().split()) < 250, "little runs twice"
-        assert sorted(record["res"] for record in m.get_all()) == list(range(150))
-
-
-def test_kill_9_of_a_worker_that_is_started_again(folder):
-    with support.cluster(folder, "ann") as cluster, cluster.connect():
-        m = raisin.Map(lambda n: time.sleep(0.01) or n, range(100), chunksize=5).start()
-        until(lambda: m.progress().done > 10, "some are done", show=cluster.show)
-        cluster.workers["ann"].kill()
-        cluster.start_worker("ann")
-        assert m.get(timeout=60) == list(range(100))
-
-
 def test_sigterm_of_a_worker_drains(folder):
     """The task that runs is finished, and counted once; what it had not begun is done by another."""
 

@@ -77,7 +77,7 @@ def caught(target, *args, **options):
     return found.value
 
 
-def test_the_original_type_arguments_and_attributes():
+def test_function_raises_its_type_arguments_and_attributes():
     def fail():
         raise OwnError(7, "too long")
 
@@ -89,7 +89,7 @@ def test_the_original_type_arguments_and_attributes():
     assert caught(lambda: int("x")).args == ("invalid literal for int() with base 10: 'x'",)
 
 
-def test_the_remote_traceback_comes_last():
+def test_function_raises_and_the_remote_traceback_comes_last():
     def inner(x):
         return 1 // x
 
@@ -265,7 +265,7 @@ def test_other_tasks_go_on_after_a_failure(tmp_path):
     assert len(list(tmp_path.iterdir())) == 39
 
 
-def test_a_task_that_fails_twice_and_then_succeeds(tmp_path):
+def test_function_raises_twice_and_then_succeeds(tmp_path):
     def run(n):
         tries = len(list(tmp_path.glob(f"{n}-*")))
         (tmp_path / f"{n}-{tries}").touch()
@@ -280,7 +280,7 @@ def test_a_task_that_fails_twice_and_then_succeeds(tmp_path):
     assert {record["index"]: record["attempts"] for record in m.get_all()} == {0: 1, 1: 1, 2: 1, 3: 3, 4: 1, 5: 1}
 
 
-def test_retries_that_do_not_help(tmp_path):
+def test_function_raises_more_often_than_it_may(tmp_path):
     def run():
         (tmp_path / f"{len(list(tmp_path.iterdir()))}").touch()
         raise ValueError("always")
@@ -292,7 +292,7 @@ def test_retries_that_do_not_help(tmp_path):
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_without_retries_nothing_is_tried_again(tmp_path):
+def test_function_raises_without_retries(tmp_path):
     def run():
         (tmp_path / f"{len(list(tmp_path.iterdir()))}").touch()
         raise ValueError("once")

@@ -70,14 +70,14 @@ def _by_value(function):
 fails_at_zoe = _by_value(localfail)
 
 
-def test_localfail(cluster):
+def test_host_cannot_run_it_and_another_can(cluster):
     for _ in range(5):
         assert raisin.process(fails_at_zoe) == "OK"
     assert list(raisin.map(fails_at_zoe, range(200))) == ["OK"] * 200
     assert members(raisin.Map(fails_at_zoe, range(50))) == {"ann"}
 
 
-def test_no_host_fits_says_host_by_host(cluster):
+def test_host_cannot_run_it_nor_can_any_other(cluster):
     def needs_too_much():
         import there_is_no_such_module  # noqa: F401
 
@@ -92,7 +92,7 @@ def test_no_host_fits_says_host_by_host(cluster):
     assert sys.executable in str(caught.value)
 
 
-def test_no_host_fits_in_a_map_harms_no_other_task(cluster):
+def test_host_cannot_run_it_and_other_tasks_are_not_harmed(cluster):
     def sometimes(x):
         if x == 2:
             import there_is_no_such_module  # noqa: F401
@@ -136,7 +136,7 @@ def test_tasks_do_not_inherit_what_is_mine(cluster, monkeypatch):
     assert raisin.process(look)[1] != os.getcwd()
 
 
-def test_a_worker_with_another_python(cluster):
+def test_host_cannot_run_it_with_another_python(cluster):
     """Bytecode does not run there, so tasks that bring some find another host; functions of a module run anywhere."""
     python = other()
     if python is None:

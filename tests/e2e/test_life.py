@@ -325,32 +325,3 @@ def test_a_saved_job_outlives_interpreter_and_cluster(own_home):
     await_gone(own_home.home)
     code = f"import raisin; m = raisin.attach({key.strip()!r}); print(m.name, m.state, sum(m.get()))"
     assert own_home.run(code).ok() == f"squares done {sum(n * n for n in range(1000))}\n"
-
-
-def test_a_saved_job_of_an_interpreter_that_was_killed(own_home):
-    """What was done is there; the rest says why it does not go on."""
-    program = own_home.start(
-        """
-        import raisin, time
-        def run(n):
-            if n >= 10:
-                time.sleep(1000)
-            return n
-        m = raisin.Map(run, range(20), chunksize=1, save=True).start()
-        while m.progress().done < 10:
-            time.sleep(0.01)
-        print(m.id, flush=True)
-        time.sleep(1000)
-        """
-    )
-    key = program.await_text("\n").strip()
-    program.kill()
-    await_gone(own_home.home)
-    done = own_home.run(
-        f"""
-        import itertools, raisin
-        m = raisin.attach({key!r})
-        print(list(itertools.islice(m, 10)), m.state, m.explain().split("; ")[1])
-        """
-    )
-    assert done.ok() == f"{list(range(10))} running nothing of it runs: the client that submitted it is not connected\n"

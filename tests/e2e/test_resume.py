@@ -67,6 +67,21 @@ def test_a_client_that_was_killed_starts_again(own_home, log):
     assert again <= 40, f"{again} of {before} ran twice"
 
 
+def test_what_is_running_when_the_client_dies_runs_once(folder, log):
+    """A cluster goes on without its client; started again, it waits for what is being computed."""
+    with support.cluster(folder, "ann", slots=2) as cluster:
+        programs = support.Interpreters(folder / "h", folder)
+        code = "print(raisin.Map(squared, range(12), resume='long').start().get() == [n * n for n in range(12)])"
+        try:
+            first = programs.start(cluster.script(program(log, code, "time.sleep(0.3)")))
+            until(lambda: len(ran(log)) >= 3, "some tasks run", show=first.show)
+            first.kill()
+            assert programs.run(cluster.script(program(log, code, "time.sleep(0.3)"))).ok() == "True\n"
+            assert ran(log) == list(range(12))
+        finally:
+            programs.close()
+
+
 def test_from_another_machine_of_the_same_account(folder, log):
     with support.cluster(folder, "ann", slots=2) as cluster:
         laptop, desk, other = (folder / f"{name}.key" for name in ("laptop", "desk", "other"))
@@ -180,3 +195,55 @@ def test_an_attached_job_has_what_was_recalled(interpreters, log):
     key = interpreters.run(program(log, code)).ok().strip()
     assert interpreters.run(f"import raisin; print(raisin.attach({key!r}).get())").ok() == "[0, 1, 4, 9, 16, 25]\n"
     assert ran(log) == list(range(6))
+
+
+def test_a_job_whose_client_was_killed_is_taken_up(own_home, log):
+    """All of it was submitted: the rest is run as the tasks of whoever attaches are."""
+    first = own_home.start(
+        program(
+            log,
+            "m = raisin.Map(squared, range(60), chunksize=1).start(); print(m.id, flush=True); sys.stdin.read()",
+            "time.sleep(0.02)",
+        )
+    )
+    key = first.await_text("\n").strip()
+    until(lambda: len(ran(log)) > 10, "some tasks are done", show=first.show)
+    first.kill()
+    support.await_gone(own_home.home)
+    assert len(ran(log)) < 60, "it was to be killed in the middle"
+    done = own_home.run(f"import raisin; print(raisin.attach({key!r}).get() == [n * n for n in range(60)])")
+    assert done.ok() == "True\n"
+    assert sorted(set(ran(log))) == list(range(60))
+
+
+def test_a_job_that_was_not_submitted_whole_says_so(own_home, log):
+    code = """
+        def numbers():
+            for n in range(5):
+                yield n
+                time.sleep(0.02)  # a page is closed when elements come slowly
+            sys.stdin.read()
+
+        m = raisin.Map(squared, numbers(), save=True).start()
+        print(m.id, flush=True)
+        assert len([record for _, record in zip(range(5), m.get_all())]) == 5
+        print("there", flush=True)
+        sys.stdin.read()
+        """
+    first = own_home.start(program(log, code))
+    key = next(line for line in first.await_text("there").splitlines() if len(line) == 32)
+    first.kill()
+    support.await_gone(own_home.home)
+    done = own_home.run(
+        f"""
+        import raisin
+        m = raisin.attach({key!r})
+        got = []
+        try:
+            for value in m:
+                got.append(value)
+        except raisin.JobIncomplete as incomplete:
+            print(got, incomplete)
+        """
+    )
+    assert done.ok().startswith(f"[0, 1, 4, 9, 16] squared (job {key[:8]}): its client ended when it had submitted 5 ")

@@ -141,7 +141,7 @@ def crash(how):
         ("group", "killed by SIGKILL"),
     ],
 )
-def test_a_task_that_ends_its_process(how, said):
+def test_task_process_dies_again_and_again(how, said):
     m = raisin.Map(crash, ["well", how, "fine"], name="crash")
     with pytest.raises(raisin.TaskCrashed) as caught:
         m.get(timeout=30)
@@ -154,7 +154,7 @@ def test_a_task_that_ends_its_process(how, said):
     assert caught.value.__notes__ == ["1 of 3 failed"]
 
 
-def test_a_crash_blames_only_the_task_that_ran(tmp_path):
+def test_task_process_dies_and_only_the_task_that_ran_is_blamed(tmp_path):
     def run(n):
         with open(tmp_path / str(n), "a") as file:
             file.write("x")
@@ -171,7 +171,7 @@ def test_a_crash_blames_only_the_task_that_ran(tmp_path):
     assert (tmp_path / "13").read_text() == "xxx"
 
 
-def test_a_crash_that_does_not_come_again(tmp_path):
+def test_task_process_dies_once(tmp_path):
     def run(n):
         if n == 3 and not (tmp_path / "once").exists():
             (tmp_path / "once").touch()
@@ -183,7 +183,7 @@ def test_a_crash_that_does_not_come_again(tmp_path):
     assert {record["index"]: record["attempts"] for record in m.get_all()} == {0: 1, 1: 1, 2: 1, 3: 2, 4: 1, 5: 1}
 
 
-def test_what_a_process_said_before_it_died():
+def test_task_process_dies_and_its_last_words_are_told():
     def run():
         os.write(2, b"these are my last words\n")
         os._exit(9)

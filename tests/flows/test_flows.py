@@ -11,6 +11,9 @@
     > disk full good full                                how the next three commits go
     > killed                                             kill -9, and a new broker on what was committed
     > unreachable bob                                    what was said to bob could not be sent
+    > garbled ann 3 bad header                           three times something came from ann that is no message
+    > room 2000 the disk is full                         so many bytes are kept; the disk has no room
+    > clock -7200                                        somebody sets the wall clock back by two hours
     > stop                                               a signal asks it to end
         < stop                                           it does
     12.5 ann > ...                                       at this time, in seconds; it stays until another one is given

@@ -24,10 +24,13 @@ from raisin_broker.state import Instant, Member
 from raisin_broker.store.base import Store
 from raisin_broker.wording import remembered, worded
 from raisin_core.errors import StoreError
-from raisin_core.messages import Draining, Goodbye, Hello, Message, Ruling
+from raisin_core.messages import Beat, Draining, Goodbye, Hello, Message, Ruling
+from tests.simulation.bounds import check_turn
 from tests.simulation.host import Host
-from tests.simulation.ledger import Ledger, Wrong, ruling_of
+from tests.simulation.ledger import UNSURE, Ledger, Wrong, ruling_of
 from tests.simulation.network import Wire
+from tests.simulation.power import PowerStore
+from tests.simulation.watch import BrokerWatch
 from tests.simulation.world import Crash, World
 from tests.support import wire
 
@@ -52,15 +55,18 @@ class BrokerHost(Host):
         self._left: set[str] = set()
         self._revive, self._members, self._judge = revive, dict(members), judge
         self._inbox: list[tuple[bytes, str, list[bytes]]] = []
-        self._stopping = False
+        self.stuck_for = 0.0  # how long the next commit will take
+        self._stuck: int | None = None
+        self._stopping = self._moved = False
         self._begin(store)
 
     def _begin(self, store: Store) -> None:
-        self.alive, self.asleep_until, self._stopping = True, 0.0, False
-        self._offset = self.world.random.uniform(10.0, 1000.0)
+        self.begin()
+        self._stopping = False
         stored = self.ledger.start(store)
         self._heard = {key: at for key, at in self._heard.items() if self._instances.get(key) in stored.workers}
         self.machine = Broker(stored, self._now())
+        self._watch = BrokerWatch(self.world.seen, self.machine)
         self._handle(RosterChanged(self._members))
         self.poke()
 
@@ -73,9 +79,24 @@ class BrokerHost(Host):
     def die(self) -> None:
         super().die()
         self._inbox = []
+        if (batch := self._stuck) is not None:
+            self._stuck = None
+            durable = self.world.chance(0.5)
+            self.world.seen.saw(f"the broker dies in a commit that is {'' if durable else 'not '}durable")
+            if durable:
+                with suppress(StoreError):
+                    self.ledger.commit(batch)
         routes, self.routes = self.routes, {}
         for each in routes.values():
             each.break_off()
+
+    def lose_power(self, batches: int) -> set[bytes]:
+        """It dies, and so much of what was committed was not on the disk: the jobs that lost something."""
+        self.die()
+        store = self.ledger.store
+        assert isinstance(store, PowerStore)
+        store.cut(batches)
+        return self.ledger.cut(batches)
 
     def stop(self) -> None:
         """End in good order, unless it crashes on its way."""
@@ -91,12 +112,20 @@ class BrokerHost(Host):
         self.poke(0.0001)
 
     def turn(self) -> None:
+        if (batch := self._stuck) is not None:
+            self._stuck = None
+            self._finish(batch)
         inbox, self._inbox = self._inbox, []
         for route, key, frames in inbox:
             message, payload = wire.opened(frames)
             self._listen(route, key, message)
+            self.ledger.heard(message)
             self._handle(Arrived(route, key, message, payload))
         self._handle(TurnEnded())
+        if self._moved:
+            self._moved = False
+            self.machine.check()
+            check_turn(self.machine, self.wall)
 
     def next_deadline(self) -> float | None:
         return self.machine.next_deadline()
@@ -115,11 +144,14 @@ class BrokerHost(Host):
             self._left.add(key)
 
     def _now(self) -> Instant:
-        return Instant(self.clock, self.world.wall)
+        return Instant(self.clock, self.wall)
 
     def _handle(self, event: Event) -> None:
+        self._watch.before(event)
         commands = self.machine.handle(event, self._now())
-        self.machine.check()
+        if not isinstance(event.message, Beat) if isinstance(event, Arrived) else commands or event != TurnEnded():
+            self._moved = True
+            self._watch.after(event, commands)
         for command in commands:
             self.may_crash()
             self._carry_out(command)
@@ -142,9 +174,22 @@ class BrokerHost(Host):
                 self._stopping = True
 
     def _commit(self, batch: int) -> None:
+        seconds, self.stuck_for = self.stuck_for, 0.0
+        if not seconds or self._stopping:
+            self._finish(batch)
+            return
+        self.world.note(self.name, f"is stuck for {seconds:.1f} s in the commit of batch {batch}")
+        self._stuck = batch
+        self.freeze(seconds)
+        if seconds > SILENCE:
+            self.world.seen.saw("a commit takes longer than a silence")
+
+    def _finish(self, batch: int) -> None:
         try:
             self.ledger.commit(batch)
         except StoreError as error:
+            if str(error) == UNSURE:
+                self.world.seen.saw("a commit that failed is durable")
             self.world.note(self.name, f"cannot commit batch {batch}")
             self._handle(CommitFailed(batch, str(error)))
         else:
@@ -160,5 +205,7 @@ class BrokerHost(Host):
         route = self.routes.get(command.route)
         self.world.messages += 1
         self.world.note(f"{route.link.peer.name if route else '(gone)'} <", command.message, frames)
+        if route is None or route.deaf:
+            self.world.seen.lost(command.message)
         if route is None or not route.down(frames):
             self._handle(Unreachable(command.route))

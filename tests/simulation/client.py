@@ -13,15 +13,18 @@ from tests.simulation.host import Host
 from tests.simulation.ledger import Wrong
 from tests.simulation.network import Link, Listening
 from tests.simulation.submission import Submission
+from tests.simulation.watch import watch_client
 from tests.simulation.world import World
 from tests.support import wire
 
 
 class ClientHost(Host):
-    """A machine where programs run; when its process is killed, another one attaches to the jobs that are left."""
+    """A machine where programs run; when its process is killed, another one attaches to the jobs that are left, unless
+    it is `gone` for good."""
 
     def __init__(self, world: World, name: str, broker: Callable[[], Listening], jobs: list[Submission]) -> None:
         super().__init__(world, name)
+        self.gone = False
         self._broker = broker
         self._jobs = {job.plan.id: job for job in jobs}
         self.started: set[bytes] = set()
@@ -29,15 +32,20 @@ class ClientHost(Host):
         for job in jobs:
             world.after(world.random.uniform(0.1, 200.0), lambda job=job: self._start(job))  # type: ignore[misc]
 
+    @property
+    def jobs(self) -> list[Submission]:
+        """What its programs submit or look at; of one that is gone for good, what it had begun."""
+        return [job for key, job in self._jobs.items() if key in self.started or not self.gone]
+
     def boot(self) -> None:
         """A new instance."""
-        self.alive, self.asleep_until = True, 0.0
+        self.begin()
         self.machine = Client(Me(self.world.bytes16(), self.name, 1))
         self._inbox: list[c.Event] = []
         self.bulk = Bulk(self)
         self.link = Link(self.world, self, self._broker, self.name)
         for key in self._jobs:
-            if key in self.started and not self._jobs[key].over:
+            if key in self.started and not self._jobs[key].over and not self.gone:
                 self._jobs[key].resume(self._poster())
         self.poke()
 
@@ -54,7 +62,9 @@ class ClientHost(Host):
             job.halt()
 
     def forget(self) -> None:
-        """All handles are dropped, also those of processes before this one."""
+        """All handles are dropped, also those of processes before this one; for who is gone, somebody cleans up."""
+        if self.gone:
+            self.restart()
         for key in self._jobs:
             if key not in self.machine.jobs:
                 self.post(c.AttachTo(key))
@@ -81,12 +91,16 @@ class ClientHost(Host):
         for event in inbox:
             self._handle(event)
         self._handle(Tick())
+        if inbox:
+            self.machine.check()
 
     def next_deadline(self) -> float | None:
         return self.machine.next_deadline()
 
     def _start(self, job: Submission) -> None:
-        if self.alive and self.world.now >= self.asleep_until:
+        if self.gone:
+            return
+        if self.alive and self.awake:
             self.started.add(job.plan.id)
             job.start(self._poster())
         else:
@@ -98,8 +112,9 @@ class ClientHost(Host):
         return lambda *events: self.post(*events) if self.machine is machine else None
 
     def _handle(self, event: c.Event) -> None:
+        if isinstance(event, Received):
+            watch_client(self.world.seen, self.machine, event.message)
         commands = self.machine.handle(event, self.clock)
-        self.machine.check()
         for command in commands:
             self.may_crash()
             self._carry_out(command)

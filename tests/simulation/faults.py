@@ -1,4 +1,4 @@
-"""Who does what harm, and when: each seed draws some of these, and how often they happen."""
+"""Who does what harm, and when: each seed draws some kinds of harm, and how often they strike."""
 
 from __future__ import annotations
 
@@ -7,12 +7,42 @@ from typing import Final
 
 from tests.simulation.broker import BrokerHost
 from tests.simulation.client import ClientHost
+from tests.simulation.harms import Harms
 from tests.simulation.host import Host
-from tests.simulation.network import Wire
 from tests.simulation.worker import WorkerHost
 from tests.simulation.world import World
 
 FRAGILE: Final = {"broker": 0.002, "worker": 0.002, "client": 0.001}
+EVERY: Final[dict[str, tuple[Callable[[Harms], None], float]]] = {
+    "cut": (Harms.cut, 8.0),
+    "snap": (Harms.snap, 5.0),
+    "mute": (Harms.mute, 20.0),
+    "stall": (Harms.stall, 10.0),
+    "part": (Harms.part, 30.0),
+    "full": (Harms.fill_queue, 8.0),
+    "kill broker": (Harms.kill_broker, 30.0),
+    "stop broker": (Harms.stop_broker, 40.0),
+    "kill worker": (Harms.kill_worker, 20.0),
+    "kill client": (Harms.kill_client, 100.0),
+    "lose client": (Harms.lose_client, 150.0),
+    "drain": (Harms.drain, 25.0),
+    "pause": (Harms.pause, 20.0),
+    "accident": (Harms.accident, 3.0),
+    "broken starts": (Harms.break_starts, 20.0),
+    "sleep": (Harms.sleep, 15.0),
+    "freeze": (Harms.freeze, 25.0),
+    "night": (Harms.night, 400.0),
+    "jump": (Harms.jump, 30.0),
+    "disk full": (Harms.fill_disk, 15.0),
+    "disk unsure": (Harms.hide_commit, 10.0),
+    "disk stuck": (Harms.stick, 30.0),
+}
+"""How often each kind strikes, in seconds, where it is drawn."""
+POWER_CUTS: Final = True
+"""Whether power cuts are among them. After one, a job that lost something of what was acknowledged must complete
+nevertheless, or its client must be told that it failed; clients are not told yet."""
+if POWER_CUTS:
+    EVERY["power cut"] = (Harms.cut_power, 60.0)
 
 
 class Faults:
@@ -20,27 +50,14 @@ class Faults:
 
     def __init__(self, world: World, broker: BrokerHost, workers: list[WorkerHost], clients: list[ClientHost]) -> None:
         self.world, self.broker, self.workers, self.clients = world, broker, workers, clients
-        faults: dict[str, tuple[Callable[[], None], float]] = {
-            "cut": (self.cut, 8.0),
-            "snap": (self.snap, 5.0),
-            "mute": (self.mute, 20.0),
-            "stall": (self.stall, 10.0),
-            "full": (self.full, 15.0),
-            "kill broker": (self.kill_broker, 30.0),
-            "stop broker": (self.stop_broker, 40.0),
-            "kill worker": (self.kill_worker, 20.0),
-            "kill client": (self.kill_client, 100.0),
-            "drain": (self.drain, 25.0),
-            "sleep": (self.sleep, 15.0),
-            "disk full": (self.fill_disk, 15.0),
-            "accident": (self.accident, 5.0),
-            "broken starts": (self.break_starts, 20.0),
-        }
-        self.drawn = [name for name in faults if world.chance(0.4)]
+        self.harms = Harms(world, broker, workers, clients)
+        self._back = world.random.choice((0.1, 0.1, 0.5, 1.0))  # how likely the dead come back within a second
+        share = world.random.choice((0.15, 0.35, 0.5))
+        self.drawn = [name for name in EVERY if world.chance(share)]
         pace = world.random.choice((0.3, 0.6, 1.0, 2.0))
         for name in self.drawn:
-            fault, every = faults[name]
-            self._again(fault, every * pace)
+            harm, every = EVERY[name]
+            self._again(harm, every * pace)
         kinds: dict[str, Sequence[Host]] = {"broker": [broker], "worker": workers, "client": clients}
         for kind, hosts in kinds.items():
             if world.chance(0.3):
@@ -50,11 +67,17 @@ class Faults:
         world.note("faults", ", ".join(self.drawn))
         world.after(1.0, self._revive)
 
-    def _again(self, fault: Callable[[], None], every: float) -> None:
+    def end(self) -> float:
+        """From now on nothing breaks; the time when the last harm will have passed."""
+        self.world.note("faults", "are over")
+        self.world.harmful = False
+        return self.harms.heal()
+
+    def _again(self, harm: Callable[[Harms], None], every: float) -> None:
         def strike() -> None:
             if self.world.harmful:
-                fault()
-                self._again(fault, every)
+                harm(self.harms)
+                self._again(harm, every)
 
         self.world.after(self.world.random.expovariate(1 / every), strike)
 
@@ -63,91 +86,11 @@ class Faults:
         for worker in self.workers:
             if self._may_revive(worker):
                 worker.restart(replace=self.world.chance(0.7))
-        others: list[BrokerHost | ClientHost] = [self.broker, *self.clients]
+        others: list[BrokerHost | ClientHost] = [self.broker, *(each for each in self.clients if not each.gone)]
         for host in others:
             if self._may_revive(host):
                 host.restart()
         self.world.after(1.0, self._revive)
 
     def _may_revive(self, host: Host) -> bool:
-        return not host.alive and (not self.world.harmful or self.world.chance(0.1))
-
-    def _wire(self) -> Wire | None:
-        peers: list[WorkerHost | ClientHost] = [*self.workers, *self.clients]
-        peer = self.world.random.choice(peers)
-        wire = peer.link.wire
-        return wire if peer.alive else None
-
-    def cut(self) -> None:
-        if (wire := self._wire()) is not None:
-            self.world.note(wire.link.peer.name, "is cut off")
-            wire.cut()
-
-    def snap(self) -> None:
-        """Cut it while something is being said, since that is where it hurts."""
-        if (wire := self._wire()) is not None:
-            wire.brittle = self.world.random.randint(1, 6)
-
-    def mute(self) -> None:
-        if (wire := self._wire()) is not None:
-            up, down = self.world.random.choice(((True, True), (True, False), (False, True)))
-            self.world.note(wire.link.peer.name, f"connection falls silent (up {up}, down {down})")
-            wire.up_mute, wire.down_mute = wire.up_mute or up, wire.down_mute or down
-
-    def stall(self) -> None:
-        if (wire := self._wire()) is not None:
-            seconds = self.world.some(0.1, 40.0)
-            self.world.note(wire.link.peer.name, f"connection is stalled for {seconds:.1f} s")
-            wire.stalled_until = self.world.now + seconds
-
-    def full(self) -> None:
-        if (wire := self._wire()) is not None:
-            self.world.note(wire.link.peer.name, "queue is full")
-            wire.full_until = self.world.now + self.world.some(0.01, 3.0)
-
-    def kill_broker(self) -> None:
-        if self.broker.alive:
-            self.world.note("broker", "is killed")
-            self.broker.die()
-
-    def stop_broker(self) -> None:
-        if self.broker.alive and self.world.now >= self.broker.asleep_until:
-            self.world.note("broker", "is asked to stop")
-            self.broker.stop()
-
-    def kill_worker(self) -> None:
-        self._kill(self.world.random.choice(self.workers))
-
-    def kill_client(self) -> None:
-        self._kill(self.world.random.choice(self.clients))
-
-    def _kill(self, host: WorkerHost | ClientHost) -> None:
-        if host.alive:
-            self.world.note(host.name, "is killed")
-            host.die()
-
-    def drain(self) -> None:
-        host = self.world.random.choice(self.workers)
-        if host.alive:
-            self.world.note(host.name, "is asked to end")
-            host.drain()
-
-    def sleep(self) -> None:
-        host: Host = self.world.random.choice([self.broker, *self.workers, *self.clients])
-        if host.alive:
-            host.sleep(self.world.some(1.0, 180.0))
-
-    def fill_disk(self) -> None:
-        self.world.note("broker", "disk is full for a while")
-        self.broker.ledger.failing = self.world.random.randint(1, 8)
-
-    def accident(self) -> None:
-        host = self.world.random.choice(self.workers)
-        if host.alive and host.slots and self.world.now >= host.asleep_until:
-            slot = self.world.random.choice(list(host.slots.values()))
-            if slot.accident():
-                self.world.note(host.name, f"slot {slot.number} dies by accident")
-
-    def break_starts(self) -> None:
-        host = self.world.random.choice(self.workers)
-        host.failing_starts = 0.6 if host.failing_starts == 0.0 else 0.0
+        return not host.alive and (not self.world.harmful or self.world.chance(self._back))

@@ -1,16 +1,20 @@
-"""A process: it takes turns, may sleep without knowing it, and may end at any command."""
+"""A process: it takes turns, may sleep without knowing it, has clocks of its own, and may end at any command."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.simulation.world import Crash, World
+from tests.simulation.world import EPOCH, Crash, World
 
 NEVER = float("inf")
 
 
 class Host:
-    """Takes a turn whenever something has happened or its deadline has come. `clock` begins anywhere."""
+    """Takes a turn whenever something has happened or its deadline has come.
+
+    `clock` is monotonic, begins anywhere, and on some machines stands still behind a closed lid; `wall` is wrong by
+    `wall_error`, which may change at any time.
+    """
 
     patience = 1.0
 
@@ -19,13 +23,24 @@ class Host:
         self.alive = True
         self.asleep_until = 0.0
         self.fragile = 0.0
+        self.wall_error = 0.0
         self._offset = world.random.uniform(10.0, 1000.0)
+        self._stands_still = world.chance(0.5)
         self._due = NEVER
 
     @property
     def clock(self) -> float:
         """Its monotonic clock."""
         return self.world.now + self._offset
+
+    @property
+    def wall(self) -> float:
+        """Its wall clock."""
+        return EPOCH + self.world.now + self.wall_error
+
+    @property
+    def awake(self) -> bool:
+        return self.world.now >= self.asleep_until
 
     def turn(self) -> None:
         """Handle what has happened."""
@@ -49,7 +64,22 @@ class Host:
     def sleep(self, seconds: float) -> None:
         """Stop for a while, like a laptop whose lid is closed."""
         self.world.note(self.name, f"sleeps for {seconds:.1f} s")
+        before = max(self.asleep_until, self.world.now)
+        self.freeze(seconds)
+        self._pause_clock(self.asleep_until - before)
+
+    def freeze(self, seconds: float) -> None:
+        """Stop for a while, like a process after SIGSTOP: its clocks go on."""
         self.asleep_until = max(self.asleep_until, self.world.now + seconds)
+
+    def begin(self) -> None:
+        """A new process; if somebody opened the lid for it, the clock goes on from there."""
+        self._pause_clock(min(0.0, self.world.now - self.asleep_until))
+        self.alive, self.asleep_until = True, 0.0
+
+    def _pause_clock(self, seconds: float) -> None:
+        if self._stands_still:
+            self._offset -= seconds
 
     def may_crash(self) -> None:
         """Called before each command."""
@@ -62,7 +92,7 @@ class Host:
         def now_or_awake() -> None:
             if not self.alive:
                 return
-            if self.world.now < self.asleep_until:
+            if not self.awake:
                 self.world.after(self.asleep_until - self.world.now, now_or_awake)
             else:
                 call()
@@ -75,7 +105,7 @@ class Host:
         self._due = NEVER
         if not self.alive:
             return
-        if self.world.now < self.asleep_until:
+        if not self.awake:
             self.poke()
             return
         try:

@@ -7,14 +7,18 @@ store and the messages on their way out, and is much simpler than the broker.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
 from raisin_broker import records as r
 from raisin_broker.store.base import Store
 from raisin_core import messages as m
+from raisin_core.client.state import FIRST_CREDIT
 from raisin_core.errors import StoreError
 from raisin_core.ranges import Ranges
+
+UNSURE: Final = "the disk did not answer"
 
 
 class Facts:
@@ -24,28 +28,37 @@ class Facts:
         self.pages = self.tasks = self.arrivals = self.leased = 0
         self.total: int | None = None
         self.state: m.JobState = "running"
+        self.unwanted = False
         self.done = Ranges()
         self.tried: set[int] = set()
 
+    @property
+    def finished(self) -> bool:
+        """Whether all that was submitted is done, or need not be."""
+        return self.state != "running" or (self.total is None and len(self.done) == self.tasks)
+
 
 class Wrong(AssertionError):
-    """A promise was broken; `job` is whose."""
+    """A promise was broken; `job` is whose, and `task` which, where that is known."""
 
-    def __init__(self, text: str, job: bytes | None = None) -> None:
+    def __init__(self, text: str, job: bytes | None = None, task: int | None = None) -> None:
         super().__init__(text)
-        self.job = job
+        self.job, self.task = job, task
 
 
 class Ledger:
-    """Stands between the broker and its store. The next `failing` commits will not work."""
+    """Stands between the broker and its store. The next `failing` commits will not work; of the next `unsure` ones
+    the broker is told so although they did."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.failing = 0
+        self.failing = self.unsure = 0
         self.jobs: dict[bytes, Facts] = {}
         self.forgotten: set[bytes] = set()
+        self._credit: dict[bytes, int] = {}
         self.run = 0
         self._staged: dict[int, Sequence[r.Record]] = {}
+        self._commits: list[Sequence[r.Record]] = []
 
     def start(self, store: Store) -> r.Stored:
         """The broker begins anew, with what its store finds; which must be what was committed."""
@@ -72,9 +85,29 @@ class Ledger:
             self.failing -= 1
             raise StoreError("the disk is full")
         self.store.commit(batch)
-        for number in sorted(number for number in self._staged if number <= batch):
-            for record in self._staged.pop(number):
+        due = {number: self._staged.pop(number) for number in sorted(self._staged) if number <= batch}
+        for records in due.values():
+            self._commits.append(records)
+            for record in records:
                 self._apply(record)
+        if self.unsure:
+            self.unsure -= 1
+            for number, records in due.items():
+                self.store.stage(number, records)  # so that it is really written twice
+            raise StoreError(UNSURE)
+
+    def cut(self, batches: int) -> set[bytes]:
+        """The power fails, and these many of the last batches are gone: the jobs that lost something."""
+        before, self.jobs = self.jobs, {}
+        self._commits = self._commits[: max(0, len(self._commits) - batches)]
+        for records in self._commits:
+            for record in records:
+                self._apply(record)
+        return {
+            job
+            for job in before.keys() | self.jobs.keys()
+            if job not in self.jobs or job not in before or vars(before[job]) != vars(self.jobs[job])
+        }
 
     # -- what became durable -------------------------------------------------------------------------------------
 
@@ -84,7 +117,7 @@ class Ledger:
         elif isinstance(record, r.JobForgotten):
             self.jobs.pop(record.job, None)
             self.forgotten.add(record.job)
-        elif not isinstance(record, (r.WorkerSeen, r.WorkerGone)):
+        elif not isinstance(record, (r.WorkerSeen, r.WorkerGone, r.KeyCleared)):
             job: bytes = record.job  # type: ignore[attr-defined]
             self._change(self.jobs[job], record, job)
 
@@ -106,6 +139,8 @@ class Ledger:
                 self._on_result(facts, record, job)
             case r.Tried():
                 facts.tried.add(record.index)
+            case r.JobUnwanted():
+                facts.unwanted = True
             case r.LeasedUpTo():
                 facts.leased = max(facts.leased, record.index)
 
@@ -119,7 +154,7 @@ class Ledger:
             if not record.start <= start < stop <= min(record.stop, facts.tasks):
                 raise Wrong(f"{start}..{stop} was won by {record.start}..{record.stop} of {facts.tasks}", job)
             if facts.done.overlap(start, stop):
-                raise Wrong(f"counted twice: {facts.done.overlap(start, stop)}", job)
+                raise Wrong(f"counted twice: {facts.done.overlap(start, stop)}", job, start)
             facts.done.add(start, stop)
 
     def _read(self, stored: r.StoredJob) -> Facts:
@@ -127,13 +162,21 @@ class Ledger:
         facts.pages, facts.tasks = len(stored.pages), stored.pages.tasks
         facts.total, facts.state, facts.leased = stored.total, stored.state, stored.leased_up_to
         facts.arrivals, facts.done = len(stored.arrivals), Ranges(stored.done)
+        facts.unwanted = stored.unwanted
         facts.tried = {tried.index for tried in stored.tried}
         return facts
 
     # -- what is said --------------------------------------------------------------------------------------------
 
+    def heard(self, message: m.Message) -> None:
+        """The broker hears this: nobody goes further than it said."""
+        if isinstance(message, m.Page) and message.number >= self._credit.get(message.job, FIRST_CREDIT):
+            raise Wrong(f"page {message.number} is beyond the credit", message.job)
+
     def spoken(self, message: m.Message) -> None:
         """The broker is about to say this: it must be true already."""
+        if isinstance(message, (m.Opened, m.Stored)):
+            self._credit[message.job] = max(self._credit.get(message.job, FIRST_CREDIT), message.credit)
         job = getattr(message, "job", None)
         facts = self.jobs.get(job) if job is not None else None
         if isinstance(message, m.Welcome) and message.run != self.run:

@@ -24,6 +24,9 @@ class Listening(Protocol):
     alive: bool
     routes: dict[bytes, Wire]
 
+    @property
+    def awake(self) -> bool: ...
+
     def arrive(self, route: bytes, key: str, frames: list[bytes]) -> None: ...
 
 
@@ -41,21 +44,21 @@ class Speaking(Protocol):
 
 
 class Wire:
-    """One connection. `full_until`: sends of the broker fail until then. `brittle`: so many messages more and it is
-    cut, the last one on its way."""
+    """One connection. `full_until`: sends of the broker fail until then; `up_stalled`, `down_stalled`: what is said
+    this way waits until then. `brittle`: so many messages more and it is cut, the last one on its way."""
 
     def __init__(self, world: World, link: Link, broker: Listening, route: bytes) -> None:
         self.world, self.link, self.broker, self.route = world, link, broker, route
         self.up_open = self.down_open = True
         self.up_mute = self.down_mute = False
-        self.full_until = self.stalled_until = 0.0
+        self.full_until = self.up_stalled = self.down_stalled = 0.0
         self.brittle = 0
         self._last_up = self._last_down = 0.0
 
     def up(self, frames: list[bytes]) -> None:
         """From the peer to the broker."""
         if self.up_open and not self.up_mute:
-            self._last_up = self._arrival(self._last_up)
+            self._last_up = self._arrival(max(self._last_up, self.up_stalled))
             self.world.after(self._last_up - self.world.now, lambda: self._come_up(frames))
         self._wear()
 
@@ -64,10 +67,20 @@ class Wire:
         if self.world.now < self.full_until:
             return False
         if self.down_open and not self.down_mute:
-            self._last_down = self._arrival(self._last_down)
+            self._last_down = self._arrival(max(self._last_down, self.down_stalled))
             self.world.after(self._last_down - self.world.now, lambda: self._come_down(frames))
         self._wear()
         return True
+
+    @property
+    def deaf(self) -> bool:
+        """Whether what the broker says here is lost."""
+        return self.down_mute or not self.down_open
+
+    def stall(self, up: bool, down: bool, until: float) -> None:
+        """What is said in these directions comes late."""
+        self.up_stalled = max(self.up_stalled, until) if up else self.up_stalled
+        self.down_stalled = max(self.down_stalled, until) if down else self.down_stalled
 
     def cut(self) -> None:
         """Both ends lose what was on its way; the peer notices soon, the broker when it sends."""
@@ -103,7 +116,7 @@ class Wire:
         self.world.after(delay, forget)
 
     def _arrival(self, last: float) -> float:
-        return max(last, self.stalled_until, self.world.now + self.world.some(0.0002, 0.05)) + 1e-6
+        return max(last, self.world.now + self.world.some(0.0002, 0.05)) + 1e-6
 
     def _come_up(self, frames: list[bytes]) -> None:
         if self.up_open and self.broker.alive:
@@ -115,11 +128,13 @@ class Wire:
 
 
 class Link:
-    """A peer's way to the broker: it connects by itself, again and again."""
+    """A peer's way to the broker: it connects by itself, again and again. `parted_until`: no connection can be made
+    until then."""
 
     def __init__(self, world: World, peer: Speaking, broker: Callable[[], Listening], key: str) -> None:
         self.world, self.peer, self.key = world, peer, key
         self.wire: Wire | None = None
+        self.parted_until = 0.0
         self._broker = broker
         self._attempt = 0
         self.connect(0.01)
@@ -163,7 +178,7 @@ class Link:
         if attempt != self._attempt or not self.peer.alive:
             return
         broker = self._broker()
-        if not broker.alive:
+        if not (broker.alive and broker.awake) or self.world.now < self.parted_until:  # its gate must answer
             self.connect(self.world.some(0.05, 1.0))
             return
         route = self.world.random.getrandbits(40).to_bytes(5, "big")

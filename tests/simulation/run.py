@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from unittest import mock
 
 from raisin_broker import submissions
@@ -16,11 +17,14 @@ from raisin_broker.store.base import Store
 from raisin_broker.store.memory import MemoryStore
 from raisin_broker.store.sql import SqlStore
 from raisin_core import messages as m
+from tests.simulation import bounds
 from tests.simulation.broker import BrokerHost
 from tests.simulation.client import ClientHost
-from tests.simulation.faults import Faults
+from tests.simulation.faults import POWER_CUTS, Faults
 from tests.simulation.ledger import Wrong
 from tests.simulation.plan import SHARE, JobPlan
+from tests.simulation.power import PowerStore
+from tests.simulation.story import told
 from tests.simulation.submission import Observer, Submission
 from tests.simulation.worker import WorkerHost
 from tests.simulation.world import EPOCH, World
@@ -29,8 +33,6 @@ HARM: Final = 240.0
 HEALING: Final = 1500.0
 REST: Final = 200.0
 WATCHED: Final = 40.0
-QUIET: Final = (m.Beat, m.BeatBack)
-"""What may be said when nothing is to be done."""
 
 
 class Simulation:
@@ -40,10 +42,11 @@ class Simulation:
         self.seed = seed
         self.world = world = World(seed)
         pick = world.random
-        names = [f"worker{number}" for number in range(pick.randint(1, 4))]
+        names = [f"worker{number}" for number in range(pick.choice((1, 1, 2, 3, 4)))]
         mischief = [kind for kind in SHARE if world.chance(0.4)]
         deadline = EPOCH + world.some(20.0, 300.0) if world.chance(0.15) else 0.0
         self.plans = [JobPlan(world, names, mischief, deadline) for _ in range(pick.randint(3, 14))]
+        self.tasks = sum(plan.total for plan in self.plans)
         jobs = {plan.id: plan for plan in self.plans}
         clients = [f"client{number}" for number in range(pick.randint(1, 2))]
         roles = frozenset(("worker", "client"))
@@ -67,60 +70,86 @@ class Simulation:
     def run(self) -> None:
         """Raises AssertionError where something is wrong."""
         world = self.world
-        world.run(lambda: False, HARM)
-        self._heal()
-        if not world.run(self._over, world.now + HEALING):
-            late = next(each for each in self.submissions if not each.over)
+        self._check_bounds()
+        world.pass_by(HARM)
+        calm, said = self.faults.end(), len(world.trace)
+        if not world.run(self._over, calm + HEALING):
+            late = next(job for client in self.clients for job in client.jobs if not self._is_over(client, job))
             raise Wrong(f"never over: {late.progress}", late.plan.id)
-        for each in self.submissions:
-            each.check()
-        awake = max(host.asleep_until for host in (self.broker, *self.workers, *self.clients))
-        world.run(lambda: False, max(world.now, awake) + REST)
+        for client in self.clients:
+            for job in client.jobs if not client.gone else ():
+                job.check()
+        world.pass_by(max(0.0, calm - world.now) + REST)
+        bounds.check_talk(world.trace[said:], self.tasks, len(self.workers) + len(self.clients))
         self._check_rest()
         self._check_quiet()
         for client in self.clients:
             client.forget()
-        world.run(lambda: False, world.now + 20.0)
-        if self.broker.machine.state.jobs or self.broker.ledger.jobs:
-            raise Wrong("a job was not forgotten", next(iter(self.broker.machine.state.jobs)))
-
-    def _heal(self) -> None:
-        self.world.note("faults", "are over")
-        self.world.harmful = False
-        self.broker.ledger.failing = 0
-        for worker in self.workers:
-            worker.failing_starts = 0.0
+        world.pass_by(20.0)
+        kept = {plan.id for plan in self.plans if plan.resume}
+        for jobs in (self.broker.machine.state.jobs, self.broker.ledger.jobs):
+            if left := jobs.keys() - kept:
+                raise Wrong("a job was not forgotten", left.pop())
 
     def _over(self) -> bool:
-        started = sum(len(client.started) for client in self.clients)
-        return started == len(self.submissions) and all(each.over for each in self.submissions)
+        return all(self._is_over(client, job) for client in self.clients for job in client.jobs)
+
+    def _is_over(self, client: ClientHost, job: Submission) -> bool:
+        """A program is told; where nobody waits any more, the broker must have done all that it was given."""
+        facts = self.broker.ledger.jobs.get(job.plan.id)
+        if client.gone or (job.abandoned and not job.plan.cancelled):
+            return facts is None or facts.finished
+        if job.plan.never_closed and facts is not None and facts.total is None and facts.finished:
+            return job.over or job.has_all(facts.tasks)
+        return job.over
+
+    def _check_bounds(self) -> None:
+        """Now, and once a second."""
+        if self.broker.alive:
+            bounds.check_broker(self.broker.machine, self.tasks)
+            bounds.check_memory(self.broker.machine, self.broker.ledger)
+        for worker in self.workers:
+            bounds.check_worker(worker.machine, self.tasks)
+        for client in self.clients:
+            bounds.check_client(client.machine)
+        self.world.after(1.0 if self.world.harmful else 20.0, self._check_bounds)
 
     def _check_rest(self) -> None:
         """Nothing is left over anywhere."""
         state = self.broker.machine.state
         assert self.broker.machine.out.idle, "the outbox is not empty"
         assert not any(session.leases for session in state.sessions.values()), "leases at rest"
+        assert not any(session.suspect for session in state.sessions.values()), "somebody is suspect at rest"
         # Opened by the last words of the dead, or not cancelled because those were lost.
-        unknown = {each.plan.id for each in self.submissions if each.unknown or each.abandoned}
-        dropped = {each.plan.id for each in self.submissions if each.dropped}
+        unknown = {
+            each.plan.id
+            for each in self.submissions
+            if each.unknown or each.abandoned or each.left_open or each.plan.never_closed or each.plan.lost
+        }
+        unknown |= {job.plan.id for client in self.clients if client.gone for job in client.jobs}
+        dropped = {
+            each.plan.id for each in self.submissions if each.dropped and not each.plan.lost and not each.plan.resume
+        }
         assert not state.jobs.keys() & dropped, "a job was not forgotten"
         assert state.active.keys() <= unknown, "a job is active"
         assert not state.awaited, "a worker is awaited"
-        assert len(state.sessions) == len(self.workers) + len(self.clients), f"sessions: {list(state.sessions)}"
+        here = len(self.workers) + sum(not client.gone for client in self.clients)
+        assert len(state.sessions) == here, f"sessions: {list(state.sessions)}"
         for worker in self.workers:
             left = worker.machine.state
             assert not left.leases, f"{worker.name} holds {left.leases}"
             assert not left.unjudged, f"{worker.name} waits for verdicts on {left.unjudged}"
-            assert not any(left.pages.values()), f"{worker.name} keeps pages"
+            kept = {job for job, pages in left.pages.items() if pages}
+            assert kept <= unknown, f"{worker.name} keeps pages"
             assert not left.wanted, f"{worker.name} waits for blobs"
             assert all(slot.state == "idle" for slot in left.slots), f"{worker.name} has {left.slots}"
 
     def _check_quiet(self) -> None:
         """Nothing is said but that one is alive, and no more often than needed."""
         before = len(self.world.trace)
-        self.world.run(lambda: False, self.world.now + WATCHED)
+        self.world.pass_by(WATCHED)
         said = self.world.trace[before:]
-        loud = [str(entry) for entry in said if not isinstance(entry.what, QUIET)]
+        loud = [str(line) for line in said if not isinstance(line.what, bounds.QUIET)]
         assert not loud, f"said at rest: {loud[:5]}"
         peers = len(self.workers) + len(self.clients)
         assert len(said) <= 2 * peers * (WATCHED / 5.0 + 1), f"{len(said)} messages at rest"
@@ -132,7 +161,7 @@ class Simulation:
         plan = next(plan for plan in self.plans if plan.id == record.job)
         for host in plan.hosts:
             if host not in plan.tasks[record.start].unfit and not self.broker.silent(host):
-                raise Wrong(f"{host} could have run task {record.start}", record.job)
+                raise Wrong(f"{host} could have run task {record.start}", record.job, record.start)
 
 
 def _store(path: Path | None) -> tuple[Store, Callable[[Store], Store]]:
@@ -143,7 +172,7 @@ def _store(path: Path | None) -> tuple[Store, Callable[[Store], Store]]:
             assert isinstance(store, MemoryStore)
             return store.crash()
 
-        return MemoryStore(), found
+        return PowerStore() if POWER_CUTS else MemoryStore(), found
 
     def opened(store: Store) -> Store:
         store.close()
@@ -159,8 +188,15 @@ def small_credit(seed: int) -> Iterator[None]:
         yield
 
 
-def simulate(seed: int, path: Path | None = None) -> str:
-    """Run a seed; gives the digest of its trace. Raises AssertionError: the end of the trace, how to repeat it."""
+class Course(NamedTuple):
+    """What came of a seed: a digest that names its trace, and the rare states it went through."""
+
+    digest: str
+    rare: Counter[str]
+
+
+def simulate(seed: int, path: Path | None = None) -> Course:
+    """Run a seed. Raises AssertionError: what is wrong, the story of the task concerned, how to repeat it."""
     simulation = Simulation(seed, path)
     try:
         with small_credit(seed):
@@ -169,14 +205,14 @@ def simulate(seed: int, path: Path | None = None) -> str:
         raise AssertionError(explained(simulation, error)) from error
     finally:
         simulation.broker.ledger.store.close()
-    return simulation.world.digest
+    return Course(simulation.world.digest, simulation.world.seen.counts)
 
 
 def explained(simulation: Simulation, error: AssertionError) -> str:
     """What went wrong, what happened before, and how to see it again."""
-    job = getattr(error, "job", None)
+    job, task = getattr(error, "job", None), getattr(error, "task", None)
+    who = f"job {job.hex()[:6]}" + (f", task {task}" if task is not None else "") if job else "everything"
     return (
-        f"{error}\n\n{simulation.world.last_lines(job)}\n\n"
-        f"job {job.hex()[:6] if job else '?'}, faults: {', '.join(simulation.faults.drawn)}\n"
-        f"again: RAISIN_SEEDS={simulation.seed} pytest tests/simulation -k seed{simulation.seed}"
+        f"{error}\n\nThe story of {who}:\n{told(simulation.world.trace, job, task)}\n\n"
+        f"faults: {', '.join(simulation.faults.drawn)}\nwrong: {error}\nagain: make simulate SEED={simulation.seed}"
     )

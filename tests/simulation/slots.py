@@ -16,7 +16,7 @@ Tell = Callable[["FakeSlot", SlotEvent], None]
 
 
 class FakeSlot:
-    """One task process of a host. `tell` hands its events to the agent."""
+    """One task process of a host. `tell` hands its events to the agent. `frozen_until`: its owner is back."""
 
     def __init__(self, host: Host, number: int, jobs: Mapping[bytes, JobPlan], tell: Tell, starts: bool) -> None:
         self.host, self.number, self.jobs, self.alive = host, number, jobs, True
@@ -25,9 +25,13 @@ class FakeSlot:
         self._plan: JobPlan | None = None
         self._stop = self._reported = self._at = 0
         self._items: list[tuple[Ending, Any]] = []
-        self._began = 0.0
+        self._began = self.frozen_until = 0.0
         event = Ready(number) if starts else Died(number, -1, "crash", "it does not start")
         host.later(host.world.some(0.02, 1.0), lambda: self._say(event))
+
+    @property
+    def busy(self) -> bool:
+        return self.alive and self._run is not None
 
     def define(self, digest: bytes) -> None:
         self._functions.add(digest)
@@ -79,6 +83,9 @@ class FakeSlot:
 
     def _end_task(self, run: Run) -> None:
         if self._run is not run or self._plan is None:
+            return
+        if self.host.world.now < self.frozen_until:
+            self.host.later(self.frozen_until - self.host.world.now, lambda: self._end_task(run))
             return
         ending, value = self._plan.run(self._at, self._arguments[self._at], self.host.name)
         if ending in ("crash", "timeout"):

@@ -28,18 +28,20 @@ def _unheard(*_: c.Event) -> None:
 
 
 class Reader:
-    """What one reader was given. In order, `next` is the first task that it waits for; by arrival, it counts pages."""
+    """What one reader was given. In order, `next` is the first task that it waits for; by arrival, it counts pages.
+    It has asked for what lies below `limit`."""
 
     def __init__(self, number: int, order: m.Order, window: int) -> None:
         self.number, self.order, self.window = number, order, window
         self.next = 0
         self.got: set[int] = set()
-        self.pages = 0
+        self.pages = self.limit = 0
 
     def asked(self, job: bytes) -> c.Read:
         """From where to where to read now."""
         after = self.next if self.order == "window" else 0
-        return c.Read(job, self.number, self.order, after, self.next + self.window)
+        self.limit = self.next + self.window
+        return c.Read(job, self.number, self.order, after, self.limit)
 
     def complete(self, progress: m.Progress) -> bool:
         """Whether nothing more will come."""
@@ -65,6 +67,7 @@ class Submission:
         self._cancel_after = world.some(0.05, 60.0) if world.chance(0.2) else None
         self._pause = world.some(0.001, 2.0)
         self._orders = pick.choice(READERS)
+        self._leaves = world.chance(0.1)
         self._forgets, self.dropped, self.abandoned = world.chance(0.5), False, False
         self._take_up(_unheard)
 
@@ -103,7 +106,8 @@ class Submission:
 
     def _drop(self) -> None:
         """The handle goes: at once when everything is there, or with a job that nobody waits for any more."""
-        if self.over and self._forgets and not self.plan.observed:
+        ended = self.progress is not None and self.progress.state in m.ENDED
+        if self.over and ended and self._forgets and not self.plan.observed:
             self._forgets, self.dropped = False, True
             self._post(c.ForgetJob(self.plan.id))
 
@@ -113,29 +117,48 @@ class Submission:
             self.plan.cancelled = True
             self._post(c.CancelJob(self.plan.id))
             if self._forgets and not self.plan.observed and not self.orphan:
-                self.abandoned = self.dropped = True  # like a `map` that is closed: nobody waits for what comes of it
-                self._post(c.ForgetJob(self.plan.id))
+                self._leave()  # like a `map` that is closed
+
+    def _leave(self) -> None:
+        """Nobody waits for what comes of it."""
+        self.abandoned = self.dropped = True
+        self._post(c.ForgetJob(self.plan.id))
 
     @property
     def over(self) -> bool:
         """Whether the program has all that it will get."""
         if self.unknown or self.abandoned:
             return True
-        told = self.progress is not None and self.progress.state in m.ENDED
-        return told and self.progress is not None and all(reader.complete(self.progress) for reader in self.readers)
+        progress = self.progress
+        if self.left_open:
+            return True
+        if progress is None or progress.state not in m.ENDED:
+            return False
+        return all(reader.complete(progress) for reader in self.readers)
+
+    @property
+    def left_open(self) -> bool:
+        """Whether it was told that no more will come of a job that it took up."""
+        return self.orphan and self.progress is not None and self.progress.abandoned
+
+    def has_all(self, tasks: int) -> bool:
+        """Whether these many tasks are all it submitted, and it has all their results: so ends what is never closed."""
+        fed = self.observes or self.orphan or self._stored == len(self.plan.pages)
+        return fed and all(len(reader.got) == tasks for reader in self.readers)
 
     def check(self) -> None:
         """What must hold once it is over. Raises Wrong."""
         if self.unknown or self.abandoned or self.progress is None:
             return
         state, total = self.progress.state, self.plan.total
-        if state == "cancelled" and not self.plan.cancelled:
+        given_up = self.plan.cancelled or self.plan.lost  # by who wanted no more of it, or lost some
+        if state == "cancelled" and not (given_up or self.plan.resume):  # (another one continues it)
             raise Wrong("cancelled by nobody", self.plan.id)
         if state == "late" and not self.plan.options.deadline:
             raise Wrong("late without a deadline", self.plan.id)
         for reader in self.readers if state == "done" else ():
-            if reader.got != set(range(total)):
-                raise Wrong(f"reader {reader.number} misses {sorted(set(range(total)) - reader.got)}", self.plan.id)
+            if missing := sorted(set(range(total)) - reader.got):
+                raise Wrong(f"reader {reader.number} misses {missing}", self.plan.id, missing[0])
 
     # -- feeding and reading -------------------------------------------------------------------------------------
 
@@ -143,11 +166,11 @@ class Submission:
         if self.abandoned or (self.progress is not None and self.progress.state in m.ENDED):
             return
         if self._added == len(self.plan.pages):
-            if not self._fed and not self._says_last:
+            if not self._fed and not self._says_last and not self.plan.never_closed:
                 self._fed = True
                 self._later(self._close_after, lambda: self._post(c.CloseJob(self.plan.id, self.plan.total)))
         elif self._added - self._stored < PAGES_AHEAD:
-            self._post(c.AddPage(*self.plan.page(self._added, self._says_last)))
+            self._post(c.AddPage(*self.plan.page(self._added, self._says_last and not self.plan.never_closed)))
             self._added += 1
             self._later(self._gap, self._feed)
 
@@ -173,13 +196,17 @@ class Submission:
         reader = next((each for each in self.readers if each.number == message.reader), None)
         if reader is None:
             raise Wrong(f"a result for reader {message.reader}, who is not there", self.plan.id)
+        if (message.arrival if reader.order == "arrival" else message.start + 1) > reader.limit:
+            raise Wrong(
+                f"reader {reader.number} asked only up to {reader.limit}: {message}", self.plan.id, message.start
+            )
         attempts = dict(message.retried)
         for index, got in self._opened(message, payload):
-            if index in reader.got:
-                raise Wrong(f"task {index} came twice to reader {reader.number}", self.plan.id)
+            if index in reader.got and not self.plan.lost:
+                raise Wrong(f"task {index} came twice to reader {reader.number}", self.plan.id, index)
             reader.got.add(index)
             if complaint := self.plan.complaint(index, got, attempts.get(index, 1)):
-                raise Wrong(complaint, self.plan.id)
+                raise Wrong(complaint, self.plan.id, index)
         reader.pages += 1
         before = reader.next
         if reader.order == "arrival":
@@ -195,8 +222,10 @@ class Submission:
             ruling = msgspec.msgpack.decode(payload, type=m.Ruling)
             return [(message.start, [ruling.kind, len(ruling.trials)])]
         first, items = msgspec.msgpack.decode(payload)
-        if (first, first + len(items)) != (message.start, message.stop):
+        origin = message.origin or m.Origin(message.job, message.start, message.stop, message.start)
+        if (first, first + len(items)) != (origin.start, origin.stop):
             raise Wrong("another page's payload", self.plan.id)
+        first += message.start - origin.first
         ranges = message.won or [(message.start, message.stop)]
         return [(index, items[index - first]) for start, stop in ranges for index in range(start, stop)]
 
@@ -204,6 +233,7 @@ class Submission:
         old = self.progress
         if (
             old is not None
+            and not self.plan.lost
             and old.state in m.ENDED
             and (old.state, old.arrivals) != (progress.state, progress.arrivals)
         ):
@@ -217,9 +247,12 @@ class Submission:
             was, self._stored = self._stored, news.pages
             if was != self._stored:
                 self._later(self._gap, self._feed)
+            if news.closed and self._leaves and not self.plan.observed and not self.over:
+                self._later(self._pause, self._leave)
 
     def on_failed(self, news: c.Failed) -> None:
-        if news.code != "unknown job" or self.acknowledged or not self.orphan:
+        gone = news.code == "unknown job" and self.orphan and not self.acknowledged
+        if not (gone or self.plan.lost):  # after a power cut it completes, or whoever trusted in it is told
             raise Wrong(f"{news} although acknowledged: {self.acknowledged}", self.plan.id)
         self.unknown = True
 

@@ -11,9 +11,11 @@ from raisin_worker.events import SlotEvent
 from raisin_worker.machine import Me, Worker
 from tests.simulation.blobs import Bulk
 from tests.simulation.host import Host
+from tests.simulation.ledger import Wrong
 from tests.simulation.network import Link, Listening
 from tests.simulation.plan import JobPlan
 from tests.simulation.slots import FakeSlot
+from tests.simulation.watch import watch_worker
 from tests.simulation.world import World
 from tests.support import wire
 
@@ -35,7 +37,7 @@ class WorkerHost(Host):
         """A new instance; with `replace` it knows that the one before it is dead."""
         before = [self._instance] if replace and self._instance else []
         self._instance = self.world.bytes16()
-        self.alive, self.asleep_until = True, 0.0
+        self.begin()
         self.machine = Worker(Me(self._instance, self.name, 1, "", self._slots, before))
         self.slots: dict[int, FakeSlot] = {}
         self._inbox: list[c.Event | tuple[FakeSlot, SlotEvent]] = []
@@ -57,6 +59,8 @@ class WorkerHost(Host):
 
     def drain(self) -> None:
         """A signal asks it to end."""
+        if any(lease.slot is None for lease in self.machine.state.leases.values()):
+            self.world.seen.saw("a draining worker gives back what waits")
         self._take(c.Drain())
 
     # -- what happens to it --------------------------------------------------------------------------------------
@@ -85,6 +89,19 @@ class WorkerHost(Host):
             if not self.alive:
                 return
         self._handle(Tick())
+        if inbox:
+            self.machine.check()
+            self._check_work()
+
+    def _check_work(self) -> None:
+        """What waits has its arguments, and no task process runs what nobody wants any more."""
+        state = self.machine.state
+        for lease in state.queue():
+            if not state.has_pages(lease):
+                raise Wrong(f"{self.name}: a lease waits without its arguments", lease.job, lease.start)
+        for slot in self.slots.values():
+            if slot.busy and state.slots[slot.number].lease not in state.leases:
+                raise Wrong(f"{self.name}: slot {slot.number} runs what is not leased")
 
     def next_deadline(self) -> float | None:
         return self.machine.next_deadline()
@@ -92,8 +109,9 @@ class WorkerHost(Host):
     # -- commands ------------------------------------------------------------------------------------------------
 
     def _handle(self, event: c.Event) -> None:
+        if isinstance(event, Received):
+            watch_worker(self.world.seen, self.machine, event.message)
         commands = self.machine.handle(event, self.clock)
-        self.machine.check()
         for command in commands:
             self.may_crash()
             self._carry_out(command)

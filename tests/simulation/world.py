@@ -9,34 +9,17 @@ import hashlib
 import heapq
 import random
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Final
 
-import msgspec
+from raisin_core.messages import Message
+from tests.simulation.rare import Seen
+from tests.simulation.story import Line
 
-from raisin_core.messages import Beat, BeatBack, HeldLease, LeaseId, Message
-
-LAST_LINES: Final = 60
 EPOCH: Final = 1.7e9
-DULL: Final = (Beat, BeatBack)
 
 
 class Crash(Exception):
     """The process ends here, between two commands."""
-
-
-class Entry(NamedTuple):
-    """One line of the trace; `what` is a message or a text."""
-
-    now: float
-    who: str
-    what: Message | str
-
-    def __str__(self) -> str:
-        return f"{self.now:9.3f} {self.who:<12} {_short(self.what)}"
-
-    def concerns(self, job: bytes) -> bool:
-        """Whether it is about this job, or about nobody's job; heartbeats are not worth a line."""
-        return isinstance(self.what, str) or (getattr(self.what, "job", job) == job and not isinstance(self.what, DULL))
 
 
 class World:
@@ -45,18 +28,13 @@ class World:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.now = 0.0
-        self.steps = 0
         self.messages = 0
         self.harmful = True
-        self.trace: list[Entry] = []
+        self.seen = Seen()
+        self.trace: list[Line] = []
         self._digest = hashlib.sha256()
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._asked = 0
-
-    @property
-    def wall(self) -> float:
-        """Everybody's wall clock."""
-        return EPOCH + self.now
 
     @property
     def digest(self) -> str:
@@ -79,49 +57,25 @@ class World:
         return self.random.getrandbits(128).to_bytes(16, "big")
 
     def run(self, done: Callable[[], bool], until: float) -> bool:
-        """Let things happen until it is done (True) or too late (False)."""
-        while not done():
-            if not self._heap or self._heap[0][0] > until:
+        """Let things happen until it is done (True; looked at once a second) or too late (False)."""
+        heap, look = self._heap, self.now
+        while True:
+            if self.now >= look:
+                if done():
+                    return True
+                look = self.now + 1.0
+            if not heap or heap[0][0] > until:
                 self.now = max(self.now, until)
-                return False
-            self.now, _, call = heapq.heappop(self._heap)
-            self.steps += 1
+                return done()
+            self.now, _, call = heapq.heappop(heap)
             call()
-        return True
+
+    def pass_by(self, seconds: float) -> None:
+        """Let things happen for so long."""
+        self.run(lambda: False, self.now + seconds)
 
     def note(self, who: str, what: Message | str, frames: list[bytes] | None = None) -> None:
         """Add a line to the trace."""
-        self.trace.append(Entry(self.now, who, what))
+        self.trace.append(Line(self.now, who, what))
         self._digest.update(f"{self.now:.9f} {who} ".encode())
         self._digest.update(what.encode() if isinstance(what, str) else b"".join(frames or [repr(what).encode()]))
-
-    def last_lines(self, job: bytes | None) -> str:
-        """The end of the trace, as far as it concerns a job."""
-        lines = [
-            str(entry) for entry in self.trace if (entry.concerns(job) if job else not isinstance(entry.what, DULL))
-        ]
-        return "\n".join(lines[-LAST_LINES:])
-
-
-def _short(what: Any) -> str:
-    """A message with its ids cut to what tells them apart."""
-    if isinstance(what, str):
-        return what
-    fields = [
-        f"{f.name}={_value(getattr(what, f.name))}"
-        for f in msgspec.structs.fields(what)
-        if getattr(what, f.name) != f.default
-    ]
-    return f"{type(what).__name__} {' '.join(fields)}"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bytes):
-        return value[:3].hex()
-    if isinstance(value, LeaseId):
-        return f"{value.run}.{value.number}"
-    if isinstance(value, HeldLease):
-        return f"{_value(value.lease)}:{value.start}-{value.stop}"
-    if isinstance(value, list):
-        return "[" + " ".join(_value(each) for each in value) + "]"
-    return str(value)

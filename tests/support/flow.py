@@ -11,6 +11,7 @@ from raisin_broker.machine import (
     CommitFailed,
     Committed,
     Event,
+    Garbled,
     Remembered,
     RosterChanged,
     StopAsked,
@@ -24,7 +25,7 @@ from raisin_broker.store.memory import MemoryStore
 from raisin_broker.wording import remembered, worded
 from raisin_core import digests
 from raisin_core.errors import StoreError
-from raisin_core.messages import Beat, Message
+from raisin_core.messages import VERSION, Beat, Message
 from tests.support import notation, wire
 
 LINE = re.compile(r"^(?P<time>[\d.]+)?\s*(?P<who>[\w/]+)?\s*(?P<mark>[<>]) (?P<text>.*)$")
@@ -36,7 +37,7 @@ class Flow:
     """A broker with its store, and what it has said and done but nobody has looked at."""
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.now = self.wall_ahead = 0.0
         self.names: notation.Names = {}
         self.out: list[str] = []
         self.store = MemoryStore()
@@ -49,7 +50,7 @@ class Flow:
         self.handle(RosterChanged(MEMBERS))
 
     def _at(self) -> Instant:
-        return Instant(self.now, self.now)
+        return Instant(self.now, self.now + self.wall_ahead)
 
     def do(self, who: str, text: str, now: float) -> None:
         """A line with `>`."""
@@ -65,6 +66,8 @@ class Flow:
             "room": lambda rest: self.handle(Room(*self._room(rest))),
             "unreachable": lambda rest: self.handle(Unreachable(rest.encode())),
             "stop": lambda _: self.handle(StopAsked()),
+            "garbled": self._garble,
+            "clock": self._set_clock,
         }
         if who:
             self.say(who, *notation.parse(text, self.names, who.split("/")[0]))
@@ -108,6 +111,16 @@ class Flow:
                 self.say(who, Beat(*told), b"")
                 assert self.out.pop() == f"{who} < BeatBack"
             self.handle(TurnEnded())
+
+    def _garble(self, text: str) -> None:
+        """What comes out again and again is shown once."""
+        who, times, reason = text.split(maxsplit=2)
+        for _ in range(int(times)):
+            self.handle(Garbled(who.encode(), reason, VERSION))
+        self.out = list(dict.fromkeys(self.out))
+
+    def _set_clock(self, text: str) -> None:
+        self.wall_ahead += float(text)
 
     def _kill(self) -> None:
         self.store = self.store.crash()

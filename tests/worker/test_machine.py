@@ -199,6 +199,25 @@ def test_results_wait_until_their_blobs_are_there(bench: Bench) -> None:
     assert said(bench.on(BlobThere(BLOB))) == []
 
 
+def test_results_on_their_way_are_listed(bench: Bench) -> None:
+    """Nobody else is to be given a task whose result waits for its blobs."""
+    bench.give(ONE, 0, 5)
+    bench.done(0, 5, blobs=[BLOB])
+    held = m.Held([m.HeldLease(ONE, JOB, 0, 5)], 1)
+    assert said(bench.hear(m.ListLeases())) == [held]
+    bench.on(BlobThere(BLOB))
+    assert said(bench.hear(m.ListLeases())) == [m.Held([], 1)]
+
+
+def test_results_of_a_lease_go_in_order(bench: Bench) -> None:
+    """Else the broker would take those that wait for their blobs for skipped, and have them run again."""
+    bench.give(ONE, 0, 5)
+    bench.done(0, 2, blobs=[BLOB])
+    assert said(bench.done(2, 3)) == []
+    sent = said(bench.on(BlobThere(BLOB)))
+    assert [(each.start, each.stop) for each in sent if isinstance(each, m.Results)] == [(0, 2), (2, 3)]
+
+
 def test_what_a_task_writes_goes_to_the_broker(bench: Bench) -> None:
     bench.give(ONE, 0, 5)
     assert bench.on(Wrote(0, 3, b"hello")) == [Say(m.Wrote(JOB, 3), b"hello")]

@@ -7,9 +7,11 @@ import math
 import pytest
 
 from raisin_core import messages as m
+from raisin_core.messages import LeaseId
 from raisin_core.peer import Disconnected, Exit, Say
 from raisin_worker import commands as c
 from raisin_worker.events import Died, RangeEnded, Ready
+from raisin_worker.machine import MOST_CRASHES
 from tests.support.bench import (
     CONTEXT,
     JOB,
@@ -209,3 +211,32 @@ def test_a_slot_that_started_is_trusted_again(bench: Bench) -> None:
     bench.tick(1.0)
     bench.on(Ready(0))
     assert bench.worker.state.slots[0].failures == 0
+
+
+def test_a_crash_is_said_in_each_session_until_its_job_is_over(bench: Bench) -> None:
+    """It may have been said to a broker that was killed before it took note, or while there was none."""
+    bench.give(ONE, 0, 5)
+    bench.on(Disconnected())
+    assert said(bench.on(Died(0, 0, "crash", "SIGSEGV"))) == []
+    crashed = m.Crashed(ONE, JOB, 0, "crash", "SIGSEGV", 0)
+    for run in (2, 3):
+        assert said(bench.welcome(run)) == [crashed, m.Held([], 0)]
+    bench.hear(m.Over([JOB]))
+    assert said(bench.welcome(4)) == [m.Held([], 0)]
+
+
+def test_crashes_do_not_pile_up(bench: Bench) -> None:
+    for number in range(2 * MOST_CRASHES):
+        bench.give(LeaseId(1, number + 1), 0, 5)
+        bench.on(Died(0, 0, "crash", "SIGSEGV"))
+        bench.tick(60.0)
+        bench.ready()
+    assert len(bench.worker.state.crashes) == MOST_CRASHES
+
+
+def test_draining_at_once_says_goodbye(bench: Bench) -> None:
+    bench.give(ONE, 0, 5)
+    bench.on(c.Drain())
+    out = bench.on(c.Drain(at_once=True))
+    assert said(out) == [m.Goodbye()]
+    assert Exit("") in out

@@ -52,7 +52,10 @@ class Bulk:
                     return  # the disk is full: no answer, the peer tries again
                 self._send(route, Have(message.digest, offset, complete))
             case Get():
-                piece = self._blobs.get(message.digest, message.offset, CHUNK)
+                try:
+                    piece = self._blobs.get(message.digest, message.offset, CHUNK)
+                except StoreError:
+                    return  # it cannot be read now: no answer, the peer asks again
                 data, size = (b"", -1) if piece is None else piece
                 self._send(route, Chunk(message.digest, message.offset, size), data)
             case _:

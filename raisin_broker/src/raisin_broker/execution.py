@@ -81,16 +81,16 @@ class Execution:
         self.state.add_lease(job, session, lease)
         self._send_needs(session, job, start, stop)
         opened = job.opened
-        message = m.Lease(lease.id, job.id, start, stop, opened.function, opened.context, opened.options.task_timeout)
+        message = m.Lease(lease.id, job.id, start, stop, opened.function, job.context, opened.options.task_timeout)
         self.out.send(session.route, message)
         job.changed = True
 
     def _send_needs(self, session: Session, job: Job, start: int, stop: int) -> None:
         """Send what the lease refers to, unless this session has it."""
         opened = job.opened
-        if opened.context and opened.context not in session.contexts:
-            session.contexts.add(opened.context)
-            self.out.send(session.route, m.Context(opened.context), self.state.contexts[opened.context])
+        if job.context and job.context not in session.contexts:
+            session.contexts.add(job.context)
+            self.out.send(session.route, m.Context(job.context), self.state.contexts[job.context])
         if opened.function not in session.functions:
             session.functions.add(opened.function)
             function = m.Function(opened.function, opened.function_blobs)
@@ -248,6 +248,13 @@ class Execution:
         self.state.end_lease(lease)
         if (job := self.state.jobs.get(lease.job)) is not None and not job.ended:
             self._give_back(job, lease.start, lease.stop)
+
+    def set_aside(self, lease: Lease) -> None:
+        """A lease is over, but its worker may still have it: what is left of it waits for that one."""
+        self.state.end_lease(lease)
+        if (job := self.state.jobs.get(lease.job)) is not None and not job.ended:
+            job.set_aside(lease.start, lease.stop)
+            job.changed = True
 
     def end_limbo(self) -> None:
         """The wait after a restart is over: what no worker reported is ready again."""

@@ -123,6 +123,7 @@ class Broker:
         self.execution = Execution(self.state, self.out, self.submissions, self.recording)
         self.retention = Retention(self.state, self.submissions, keep or Keep())
         self.peers = Peers(self.state, self.out, self.execution, self.readers, self.timing)
+        self.state.patience = self.timing.silence
         self._at = at
         self._turn_due: float | None = None
         self._load(stored, at)
@@ -146,7 +147,7 @@ class Broker:
                 self._on_garbled(event)
             case Unreachable():
                 if (session := self.state.sessions.get(event.route)) is not None:
-                    self.peers.end(session, gone=False)
+                    self.peers.lose(session, at)
             case Remembered():
                 self.resumption.on_recalled(event.job, event.number, event.found, at)
             case Room():
@@ -184,7 +185,7 @@ class Broker:
             return
         session = self.state.sessions.get(route)
         if session is None or session.key != event.key:
-            if not isinstance(message, m.Goodbye):
+            if not isinstance(message, m.Goodbye) and not self.peers.dropped(route):
                 self.out.send(route, m.WhoAreYou())
             return
         if message.way not in (CLIENT_WAYS if session.role == "client" else WORKER_WAYS) or message.bulk:
@@ -246,7 +247,7 @@ class Broker:
             reason = f"the broker speaks protocol version {VERSION}, you speak {event.version}: upgrade the older one"
             self.out.send(event.route, m.Refused("version", reason, fatal=True))
         else:
-            self.out.send(event.route, m.Refused("malformed", event.reason))
+            self.peers.on_garbled(event.route, event.reason)
 
     def _on_turn_ended(self, at: Instant) -> None:
         self._turn_due = None
@@ -261,7 +262,8 @@ class Broker:
         self.out.flush(at.mono)
 
     def _show(self, shows: Iterable[Show]) -> None:
-        for shown in shows:
+        """Whoever asked hears it last: what was said meanwhile (Closed) is true of what is told then."""
+        for shown in sorted(shows, key=lambda show: bool(show.asked)):
             if (job := self.state.jobs.get(shown.job)) is not None:
                 self.readers.show(job, shown)
 
@@ -307,6 +309,8 @@ def _restore(stored: StoredJob, now: float) -> Job:
         touched=stored.opened.opened,
         unwanted=stored.unwanted,
         leased_up_to=stored.leased_up_to,
+        context=stored.opened.context,
+        left_at=now,
         done=stored.done,
         arrivals=stored.arrivals,
         runs=stored.runs,

@@ -26,6 +26,8 @@ from raisin_core import messages as m
 GAP_SECONDS: Final = 2.0
 LOOK_SECONDS: Final = 1.0
 GRACE: Final = 10
+MOST_GARBLED: Final = 20
+MOST_NOTED: Final = 1024
 
 
 class Timing(msgspec.Struct, frozen=True):
@@ -45,7 +47,8 @@ class Peers:
         self.readers = readers
         self.timing = timing
         self.limbo_until: float | None = None
-        self._last = self._over_at = 0.0
+        self._last = self._over_at = self._slept = 0.0
+        self._garbled: dict[bytes, int] = {}
 
     def on_hello(self, route: bytes, key: str, message: m.Hello, payload: bytes, at: Instant) -> None:
         member = self.state.members.get(key)
@@ -63,6 +66,7 @@ class Peers:
         before = self.state.sessions.get(route)
         if before is not None and before.instance != message.instance:
             self.end(before, gone=True)
+        self._garbled.pop(route, None)
         session = self._begin(route, key, member, message, old, at)
         self._replace(session, message.replaces)
         if message.role == "worker":
@@ -78,9 +82,29 @@ class Peers:
                 self.out.send(session.route, m.ListLeases())
         self.out.send(session.route, m.BeatBack())
 
+    def on_garbled(self, route: bytes, reason: str) -> None:
+        """What is no message is counted and answered; whoever persists is dropped. Leases are not to blame: they may
+        come back with the next session."""
+        count = self._garbled[route] = self._garbled.pop(route, 0) + 1  # the latest is last
+        if len(self._garbled) > MOST_NOTED:
+            del self._garbled[next(iter(self._garbled))]
+        if count <= MOST_GARBLED:
+            self.out.send(route, m.Refused("malformed", reason))
+        elif count == MOST_GARBLED + 1:
+            reason = f"{count} messages could not be read, the last one: {reason}"
+            self.out.send(route, m.Refused("malformed", reason, fatal=True))
+            if (session := self.state.sessions.get(route)) is not None:
+                self.end(session, gone=False)
+
+    def dropped(self, route: bytes) -> bool:
+        """Whether nobody listens to this route before it says Hello again."""
+        return self._garbled.get(route, 0) > MOST_GARBLED
+
     def heard(self, session: Session, at: Instant) -> None:
         session.heard = at.mono
-        session.suspect = False
+        if session.suspect:
+            session.suspect = False
+            self._attend(session.instance)
 
     def on_draining(self, session: Session) -> None:
         session.draining = True
@@ -98,11 +122,23 @@ class Peers:
                 self.forget_worker(session.instance)
             elif session.role == "worker":
                 self.state.awaited[session.instance] = self._last + self.timing.silence
+            elif not gone:
+                self.state.lost[session.instance] = self._last + 2 * self.timing.silence
         self.readers.leave(session.route)
+        self._leave(session.instance, float("-inf") if gone else self._last)
         if session.context and not any(s.context == session.context for s in self.state.sessions.values()):
             self.state.contexts.pop(session.context, None)
         if session.role == "worker":
             self.execution.reconsider()
+
+    def lose(self, session: Session, at: Instant) -> None:
+        """It cannot be reached: its session is over. After a sleep of our own that is no wonder: for its silence the
+        worker threw the connection away. On its next one it says what it holds, so that waits for a while."""
+        if at.mono - self._last > GAP_SECONDS or at.mono < self._slept:
+            self.limbo_until = max(self.limbo_until or 0.0, at.mono + self.timing.silence)
+            for lease in list(session.leases.values()):
+                self.execution.set_aside(lease)
+        self.end(session, gone=False)
 
     def forget_worker(self, instance: bytes) -> None:
         """This worker will not come back with leases of before."""
@@ -122,6 +158,7 @@ class Peers:
     def check_silence(self, at: Instant) -> None:
         """Look for silent sessions; a gap in our own life (sleep, SIGSTOP) is nobody's silence."""
         if at.mono - self._last > GAP_SECONDS and self._last:
+            self._slept = at.mono + self.timing.silence
             for session in self.state.sessions.values():
                 session.heard = at.mono
             for instance in self.state.awaited:
@@ -169,6 +206,20 @@ class Peers:
             self.execution.release(lease)
         if session.role == "worker":
             self.execution.reconsider()
+        else:
+            self._leave(session.instance, session.heard)
+
+    def _attend(self, instance: bytes) -> None:
+        """A client is here (again) and sees to its jobs."""
+        for job in self.state.active.values():
+            if job.opened.instance == instance:
+                job.left_at, job.told_abandoned, job.context = None, False, job.opened.context
+
+    def _leave(self, instance: bytes, at: float) -> None:
+        """A client has been away since then."""
+        for job in self.state.active.values():
+            if job.opened.instance == instance:
+                job.left_at = at if job.left_at is None else min(at, job.left_at)
 
     def _begin(
         self, route: bytes, key: str, member: Member, message: m.Hello, old: Session | None, at: Instant
@@ -188,10 +239,12 @@ class Peers:
             heard=at.mono,
             since=old.since if old is not None and old.route == route else self.state.leases_given,
         )
+        self._attend(message.instance)
         if old is not None:
             self._take_over(session, old)
         elif message.role == "worker":
             self.out.record(records.WorkerSeen(message.instance))
+        self.state.lost.pop(message.instance, None)
         self.state.sessions[route] = self.state.instances[message.instance] = session
         return session
 
@@ -214,3 +267,6 @@ class Peers:
                 self.end(old, gone=True)
             elif instance in self.state.awaited:
                 self.forget_worker(instance)
+            for job in self.state.active.values():
+                if job.opened.instance == instance and session.may(job):
+                    job.left_at = float("-inf")

@@ -28,6 +28,7 @@ from raisin_core.messages import (
 
 PROGRESS_SECONDS: Final = 0.5
 MOST_LISTED: Final = 10_000
+ARRIVAL_BITS: Final = 40
 
 
 class Readers:
@@ -36,14 +37,14 @@ class Readers:
     def __init__(self, state: State, out: Outbox) -> None:
         self.state = state
         self.out = out
-        self._progress_at = 0.0
+        self._progress_at = self._now = 0.0
 
     def on_follow(self, session: Session, message: Follow) -> None:
         if (job := self._job(session, message.job)) is None:
             return
         if message.seen and job.run_of(message.seen) != message.run:
             reason = f"results of job {job.id.hex()[:8]} that were given out are gone from the broker"
-            self.out.send(session.route, Refused("lost", reason, job.id))
+            self.out.send(session.route, Refused("gone", reason, job.id))
             return
         key = (session.route, message.reader)
         follower = job.followers.get(key)
@@ -63,6 +64,8 @@ class Readers:
 
     def on_attach(self, session: Session, message: Attach) -> None:
         if (job := self._job(session, message.job)) is not None:
+            if job.context not in self.state.contexts and session.context:
+                job.context = session.context  # its client is gone: the rest runs as this one's tasks would
             job.watchers[session.route] = None
             opened = job.opened
             told = Described(job.id, opened.form, opened.name, opened.shape, opened.resume)
@@ -103,8 +106,11 @@ class Readers:
 
     def tell_progress(self, at: Instant) -> None:
         """Say how jobs stand, at most twice a second while they change."""
+        self._now = at.mono
         if at.mono < self._progress_at:
             return
+        for job in self._left():
+            job.changed = job.changed or (not job.told_abandoned and reports.abandoned(self.state, job, at.mono))
         changed = [job for job in self.state.active.values() if job.changed and job.watchers]
         if changed:
             self._progress_at = at.mono + PROGRESS_SECONDS
@@ -114,12 +120,23 @@ class Readers:
     def deadline(self) -> float | None:
         """When progress is to be said."""
         changed = any(job.changed and job.watchers for job in self.state.active.values())
-        return self._progress_at if changed else None
+        times = [job.left_at + self.state.patience for job in self._left() if job.left_at and not job.told_abandoned]
+        return min([*times, *([self._progress_at] if changed else [])], default=None)
+
+    def _left(self) -> list[Job]:
+        """Open jobs that somebody watches although their client has gone."""
+        return [
+            job
+            for job in self.state.active.values()
+            if job.left_at is not None and job.total is None and job.watchers and len(job.done) == job.tasks
+        ]
 
     def leave(self, route: bytes) -> None:
         """A session is over: it reads and watches nothing any more."""
         for job in self.state.jobs.values():
-            job.watchers.pop(route, None)
+            if route in job.watchers:
+                del job.watchers[route]
+                job.touched = self.state.wall
             for key in [key for key in job.followers if key[0] == route]:
                 del job.followers[key]
 
@@ -142,10 +159,9 @@ class Readers:
             follower.sent += 1
             start, stop = job.arrivals.span(follower.sent)
             if stop > follower.after:
-                heapq.heappush(follower.pending, (start, follower.sent))
-        while follower.pending and follower.pending[0][0] < follower.limit:
-            _, arrival = heapq.heappop(follower.pending)
-            self._send(job, follower, arrival)
+                heapq.heappush(follower.pending, start << ARRIVAL_BITS | follower.sent)
+        while follower.pending and follower.pending[0] >> ARRIVAL_BITS < follower.limit:
+            self._send(job, follower, heapq.heappop(follower.pending) & (2**ARRIVAL_BITS - 1))
 
     def _send(self, job: Job, follower: Follower, arrival: int) -> None:
         """What else is told with a result page is with its payload in the store."""
@@ -156,6 +172,7 @@ class Readers:
 
     def _tell(self, job: Job) -> None:
         job.changed = False
+        job.told_abandoned = reports.abandoned(self.state, job, self._now)
         for route in job.watchers:
             self.out.send(route, self._progress(job))
 
@@ -169,5 +186,6 @@ class Readers:
             running=reports.running(job),
             total=job.shown_total,
             arrivals=job.visible,
+            abandoned=job.visible == len(job.arrivals) and reports.abandoned(self.state, job, self._now),
             waits="" if job.ended or job.leases else next(iter(reports.reasons(self.state, job)), ""),
         )

@@ -28,8 +28,14 @@ def line(state: State, job: Job) -> JobLine:
         member=opened.owner,
         account=opened.account,
         resume=opened.resume,
-        attended=opened.instance in state.instances,
+        attended=attended(state, job),
     )
+
+
+def attended(state: State, job: Job) -> bool:
+    """Whether the client that submitted it is connected (and not silent)."""
+    session = state.instances.get(job.opened.instance)
+    return session is not None and not session.suspect
 
 
 def explained(state: State, job: Job) -> Explained:
@@ -51,7 +57,7 @@ def reasons(state: State, job: Job) -> Iterator[str]:
     if job.ended:
         yield f"it is {job.state}"
         return
-    if opened.context and opened.context not in state.contexts:
+    if job.context and job.context not in state.contexts:
         yield "the client that submitted it is not connected"
     if not workers:
         yield "no worker is connected"
@@ -63,8 +69,19 @@ def reasons(state: State, job: Job) -> Iterator[str]:
     if state.room:
         yield state.room
     if job.total is None and not job.waits and not job.leases:
-        absent = "" if opened.instance in state.instances else ", and its client is not connected"
+        absent = "" if attended(state, job) else ", and its client is not connected"
         yield f"all that was submitted is done, but it was not closed{absent}"
+
+
+def abandoned(state: State, job: Job, now: float) -> bool:
+    """Whether the job's client has gone without closing it (and is not just coming back), and all of it is done."""
+    open_ = job.total is None and not job.ended
+    return open_ and len(job.done) == job.tasks and left_for_good(state, job, now)
+
+
+def left_for_good(state: State, job: Job, now: float) -> bool:
+    """Whether the job's client is known to be gone, or has been away for so long that it may not come back."""
+    return job.left_at is not None and now - job.left_at >= state.patience
 
 
 def not_yours(job: Job) -> Refused:

@@ -31,6 +31,8 @@ class Resumption:
         """This is recorded of the page's tasks (or, without a page, of those that were deferred)."""
         job = self.state.jobs.get(key)
         if job is None or job.ended:
+            if job is not None:
+                job.recalling.pop(number, None)
             return
         if number == DEFERRED:
             self._settle_deferred(job, found)

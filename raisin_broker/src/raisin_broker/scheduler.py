@@ -92,7 +92,7 @@ def _load(session: Session) -> float:
 
 def _known(state: State, job: Job) -> bool:
     """Whether the job's context, if it has one, is here (its client brings it back after a restart)."""
-    return not job.opened.context or job.opened.context in state.contexts
+    return not job.context or job.context in state.contexts
 
 
 def _choose(state: State, session: Session, job: Job) -> Range | None:

@@ -42,8 +42,8 @@ from raisin_broker.peers import Timing
 from raisin_broker.retention import Keep
 from raisin_broker.state import Instant, Member
 from raisin_broker.store.base import Durability
-from raisin_broker.store.blobs import Blobs
 from raisin_broker.store.sql import SqlStore
+from raisin_broker.store.sweeping import Uploads
 from raisin_broker.wording import remembered, worded
 from raisin_core import envelope, home, logs
 from raisin_core.errors import DirectoryBusy, StoreError
@@ -75,19 +75,18 @@ class Server:
             raise DirectoryBusy(f"another broker is running on {directory}; stop it, or choose another with --data")
         self.log = logs.setup("broker", directory, settings.verbose)
         self.store = SqlStore(directory / "raisin.db", durability=settings.durability)
-        self.blobs = Blobs(directory / "blobs")
+        self.blobs = Uploads(directory / "blobs")
         own, _ = keys.load_or_make(directory / "broker.key")
         self.roster = RosterFile(directory / "roster.toml")
         self.key = own.public.decode()
         self._open_sockets(own, settings.listen)
         stored = self.store.start()
         self.machine = Broker(stored, self._now(), settings.timing, settings.keep)
-        self.house = Housekeeper(directory, self.store, self.blobs, self.log)
+        self.house = Housekeeper(directory, self.store, self.blobs, self.log, settings.keep.most, self._clients)
         self._roster_at = 0.0
         self._members: Mapping[str, Member] = {}
         self._stopping = False
         self._bundles: dict[bytes, envelope.Bundle] = {}
-        self._sweep_blobs()
         self._look_at_roster()
         self.log.info("run %d, %d jobs, listening on %s, key %s", stored.run, len(stored.jobs), self.address, self.key)
 
@@ -99,7 +98,7 @@ class Server:
         for each in (self.control, bulk):
             gate.serve_curve(each, own)
         self.address = gate.bind_pair(self.control, bulk, listen)
-        self.bulk = Bulk(bulk, self.blobs, lambda key: key in self._members)
+        self.bulk = Bulk(bulk, self.blobs, self._admits)
         self._wake, self._woken = net.socketpair()
         for end in (self._wake, self._woken):
             end.setblocking(False)
@@ -250,10 +249,13 @@ class Server:
             if key:
                 self.log.warning("refused %s (%s); to admit it:\n%s", key, address, line_to_add(key, "NAME", "worker"))
 
-    def _sweep_blobs(self) -> None:
-        removed = self.blobs.sweep(self.store.blobs_in_use(), grace=24 * 3600.0, now=time.time())
-        if removed:
-            self.log.info("removed %d blobs that nothing uses", removed)
+    def _admits(self, key: str) -> bool:
+        """Whether blobs are for this member, who is answered next."""
+        self.blobs.who = key
+        return key in self._members
+
+    def _clients(self) -> set[str]:
+        return {session.key for session in self.machine.state.sessions.values() if session.role == "client"}
 
     def _farewell(self) -> None:
         self.log.info("stopping")

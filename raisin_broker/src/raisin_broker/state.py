@@ -88,7 +88,8 @@ class Session(msgspec.Struct):
 
 
 class Follower(msgspec.Struct):
-    """A reader of a job's results. By window, `pending` is a heap of (start, arrival) not sent yet."""
+    """A reader of a job's results. By window, `pending` is a heap of result pages not sent yet, each as one number, in
+    the order of their starts: `start << 40 | arrival` (a pair would need three times the memory)."""
 
     route: bytes
     reader: int
@@ -96,7 +97,7 @@ class Follower(msgspec.Struct):
     after: int
     limit: int
     sent: int = 0
-    pending: list[tuple[int, int]] = msgspec.field(default_factory=list)
+    pending: list[int] = msgspec.field(default_factory=list)
 
 
 class Deferred(msgspec.Struct):
@@ -117,6 +118,7 @@ class Job(msgspec.Struct):
     whose pages hold results of this one. `recalling` holds pages while the store looks up what is recorded of them,
     `deferred` tasks that a superseded job computes, `asked` those of them that the store looks up. `held`: its client
     may still have a handle; `superseded`: another job continues it; `touched` and `ended_at` are wall-clock times.
+    `context` is that of its client, or of another that takes it up; `left_at` is when its client went (monotonic).
     """
 
     opened: JobOpened
@@ -127,6 +129,9 @@ class Job(msgspec.Struct):
     ended_at: float = 0.0
     touched: float = 0.0
     held: bool = True
+    context: bytes = b""
+    left_at: float | None = None
+    told_abandoned: bool = False
     unwanted: bool = False
     superseded: bool = False
     leased_up_to: int = 0
@@ -206,6 +211,12 @@ class Job(msgspec.Struct):
                         self.picky[index] = None
                 self.limbo.remove(low, high)
 
+    def set_aside(self, start: int, stop: int) -> None:
+        """Tasks that were leased may still be with their worker."""
+        for a, b in self.done.missing(start, stop):
+            for low, high in self._unleased(a, b):
+                self.limbo.add(low, high)
+
     def _unleased(self, start: int, stop: int) -> list[Range]:
         left = Ranges([(start, stop)])
         for lease in self.leases.values():
@@ -216,10 +227,11 @@ class Job(msgspec.Struct):
 class State:
     """Everything, with the indices that handlers need.
 
-    `awaited` are workers that were lost, and until when they may come back with what they hold. `keys` has, by account
-    and key, the fingerprint of the function whose results are recorded there, and `cleared` in which batch it was
-    cleared last. `room` says why nothing new is taken (no room on the disk); it is empty where there is. `wall` is the
-    time of the event being handled.
+    `awaited` are workers that were lost, and until when they may come back with what they hold; `lost` are clients
+    whose connection broke, and until when that is not taken for their leaving. `keys` has, by account and key, the
+    fingerprint of the function whose results are recorded there, and `cleared` in which batch it was cleared last.
+    `room` says why nothing new is taken (no room on the disk); it is empty where there is. `wall` is the time of the
+    event being handled; a client that has been away for `patience` seconds may not come back.
     """
 
     def __init__(self) -> None:
@@ -230,11 +242,13 @@ class State:
         self.jobs: dict[bytes, Job] = {}
         self.contexts: dict[bytes, bytes] = {}
         self.awaited: dict[bytes, float] = {}
+        self.lost: dict[bytes, float] = {}
         self.active: dict[bytes, Job] = {}
         self.keys: dict[tuple[str, str], bytes] = {}
         self.cleared: dict[tuple[str, str], int] = {}
         self.room = ""
         self.wall = 0.0
+        self.patience = 15.0
 
     def workers(self) -> list[Session]:
         """Sessions that may be given work."""

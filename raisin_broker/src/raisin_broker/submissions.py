@@ -114,17 +114,16 @@ class Submissions:
 
     def on_forget(self, session: Session, message: Forget) -> None:
         job = self.state.jobs.get(message.job)
-        if job is None:
-            return
-        if not session.may(job):
+        if job is None or not session.may(job):
             return
         job.watchers.pop(session.route, None)
         job.held = job.held and job.opened.instance != session.instance
-        if message.keep:
-            return
-        if job.ended:
+        unwanted = job.unwanted or not (message.keep or job.opened.resume)
+        if unwanted and job.total is None and not job.ended and job.opened.instance == session.instance:
+            self.end(job, "cancelled")  # whoever could have closed it will not
+        if unwanted and job.ended and not job.watchers:
             self.forget(job)
-        elif not job.unwanted:
+        elif unwanted and not job.unwanted:
             job.unwanted = True
             self.out.record(records.JobUnwanted(job.id))
 
@@ -152,7 +151,7 @@ class Submissions:
         job.picky.clear()
         job.deferred.clear()
         self.out.show_later(Show(job.id, len(job.arrivals), over=True))
-        if job.unwanted and not job.opened.resume:
+        if job.unwanted and not job.watchers:
             self.forget(job)
 
     def say_over(self, session: Session) -> None:
@@ -198,16 +197,17 @@ class Submissions:
             fingerprint=message.fingerprint,
             parts=message.parts,
         )
-        self._take_key(opened, message.force)
-        job = Job(opened, touched=at.wall)
+        self._take_key(opened, message.force, at)
+        job = Job(opened, touched=at.wall, context=message.context)
         self.state.jobs[job.id] = self.state.active[job.id] = job
         self.out.record(opened)
         # The payload is in the store from now on; memory keeps the rest.
         job.opened = records.without_payload(opened)
         return job
 
-    def _take_key(self, opened: records.JobOpened, force: bool) -> None:
-        """The job's key is its function's from now on, and its jobs that nobody attends are continued by it."""
+    def _take_key(self, opened: records.JobOpened, force: bool, at: Instant) -> None:
+        """The job's key is its function's from now on, and those of its jobs whose clients are gone are continued by
+        this one."""
         name = opened.account, opened.resume
         if not opened.resume:
             return
@@ -216,8 +216,7 @@ class Submissions:
             self.state.cleared[name] = self.out.gathering
         self.state.keys[name] = opened.fingerprint
         for job in self.state.active.values():
-            other = job.opened
-            if (other.account, other.resume) == name and other.instance not in self.state.instances:
+            if (job.opened.account, job.opened.resume) == name and reports.left_for_good(self.state, job, at.mono):
                 job.superseded = not job.watchers
 
     def add_page(self, job: Job, message: Page, payload: bytes, at: Instant) -> None:

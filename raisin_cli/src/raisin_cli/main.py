@@ -6,19 +6,27 @@ line, never a traceback.
 
 from __future__ import annotations
 
+import os
 import sys
+from io import TextIOWrapper
 
 import click
 
 from raisin_cli.commands.broker import broker
+from raisin_cli.commands.cancel import cancel
 from raisin_cli.commands.demo import demo
+from raisin_cli.commands.explain import explain
+from raisin_cli.commands.jobs import job, jobs
+from raisin_cli.commands.results import results
 from raisin_cli.commands.worker import worker
 from raisin_core import __version__
 from raisin_core.errors import RaisinError
 
 EPILOG = """\b
-Example:
+Examples:
   raisin demo
+  raisin jobs
+  raisin results 3f2a
 \b
 Completion in the shell, for bash (zsh and fish: put their name in place of bash):
   eval "$(_RAISIN_COMPLETE=bash_source raisin)"
@@ -32,13 +40,14 @@ def cli() -> None:
     """A group's laptops as one computer."""
 
 
-cli.add_command(demo)
-cli.add_command(broker)
-cli.add_command(worker)
+for command in (broker, cancel, demo, explain, job, jobs, results, worker):
+    cli.add_command(command)
 
 
 def main() -> int:
     """Run the command line; gives the exit code: 0, 1 (it failed), 2 (wrong usage) or 130 (Ctrl-C)."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a letter that the terminal lacks is no reason to fail
     try:
         return int(cli.main(prog_name="raisin", standalone_mode=False) or 0)
     except click.UsageError as error:
@@ -48,6 +57,9 @@ def main() -> int:
         return _say(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
+    except BrokenPipeError:  # whoever read the output (head, less) has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left in its buffer goes nowhere
+        return 1
     except (RaisinError, OSError) as error:
         return _say(str(error), 1)
 

@@ -8,6 +8,7 @@ list(raisin.map(foo, range(5)))        # on all cores of this machine, or on the
 from raisin_core import __version__
 from raisin_core.client.attach import attach
 from raisin_core.client.connection import connect
+from raisin_core.client.jobs import jobs
 from raisin_core.client.map import Map, map, starmap
 from raisin_core.client.process import Process, process
 from raisin_core.client.scan import Scan, scan
@@ -15,12 +16,15 @@ from raisin_core.errors import (
     BrokerUnreachable,
     CancelledError,
     ClusterError,
+    DataLost,
     DeadlineExceeded,
     ForkError,
     FunctionChanged,
     InstallationError,
+    JobIncomplete,
     NoHostFits,
     NotAdmitted,
+    NotYourJob,
     RaisinError,
     RemoteTraceback,
     SerializationError,
@@ -40,13 +44,16 @@ __all__ = [
     "BrokerUnreachable",
     "CancelledError",
     "ClusterError",
+    "DataLost",
     "DeadlineExceeded",
     "ForkError",
     "FunctionChanged",
     "InstallationError",
+    "JobIncomplete",
     "Map",
     "NoHostFits",
     "NotAdmitted",
+    "NotYourJob",
     "Process",
     "RaisinError",
     "RemoteTraceback",
@@ -65,6 +72,7 @@ __all__ = [
     "__version__",
     "attach",
     "connect",
+    "jobs",
     "map",
     "process",
     "scan",

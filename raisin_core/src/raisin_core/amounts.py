@@ -12,7 +12,7 @@ SECONDS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 8
 BYTES: Final = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MIB": 2**20}
 MORE: Final = {"GIB": 2**30, "TIB": 2**40, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
-_AMOUNT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", re.ASCII)
+_AMOUNT = re.compile(r"\s*(\d{1,18}(?:\.\d{1,18})?)\s*([A-Za-z]*)\s*", re.ASCII)
 
 
 def seconds(text: str) -> float:
@@ -37,4 +37,6 @@ def size(text: str) -> int:
     units = {**BYTES, **MORE}
     if not found or found[2].upper() not in units:
         raise ValueError(f"{text!r} is no size; write for example 500MB or 10GB")
-    return int(float(found[1]) * units[found[2].upper()])
+    whole, _, part = found[1].partition(".")
+    number = int(whole + part) * units[found[2].upper()]
+    return int(number // 10 ** len(part))

@@ -21,6 +21,7 @@
     |   +-- NotYourJob             also a PermissionError: a job of another account
     +-- FunctionChanged            also a ValueError: the results under a `resume` key are another function's
     +-- UnknownJob                 also a LookupError
+    +-- JobIncomplete              its client ended before it had submitted all of it
     +-- CancelledError             also concurrent.futures.CancelledError
     +-- TimeoutError               also the TimeoutError of builtins, multiprocessing and concurrent.futures
     |   +-- DeadlineExceeded       the job's `deadline`
@@ -124,6 +125,10 @@ class FunctionChanged(RaisinError, ValueError):
 
 class UnknownJob(RaisinError, LookupError):
     """The broker has no such job (any more), or it is not yours."""
+
+
+class JobIncomplete(RaisinError):
+    """The job's client ended before it had submitted all elements; those that it had are done."""
 
 
 class CancelledError(RaisinError, concurrent.futures.CancelledError):

@@ -1,6 +1,7 @@
 """Blobs to and from the broker, in pieces: the peer's end of the second socket pair.
 
-A few pieces are under way at a time; after a lost connection each transfer asks where it was and goes on from there.
+A few pieces are under way at a time; after a lost connection, or when nothing was answered for a while (the broker's
+disk may be full), each transfer asks where it was and goes on from there.
 
 Rules of this file: no socket and no clock; it says what to send and where the bytes go.
 """
@@ -14,6 +15,8 @@ from typing import Final, Protocol
 from raisin_core.messages import CHUNK, Chunk, Get, Have, Message, Put
 
 WINDOW: Final = 8
+PATIENCE: Final = 5.0
+"""Seconds without an answer after which everything is asked again."""
 
 Said = tuple[Message, bytes]
 
@@ -98,6 +101,17 @@ class Transfers:
         self._up: dict[bytes, _Upload] = {}
         self._down: dict[bytes, _Download] = {}
         self._later: dict[bytes, list[Sink]] = {}
+        self._answers = self._seen = 0
+        self._since = 0.0
+
+    def look(self, now: float) -> list[Said]:
+        """Time has passed: if something is under way and nothing has come for long, ask again."""
+        if self._answers != self._seen or not (self._up or self._down):
+            self._seen, self._since = self._answers, now
+        if now - self._since < PATIENCE:
+            return []
+        self._since = now
+        return self.restart()
 
     def send(self, digest: bytes, size: int, read: Callable[[int, int], bytes]) -> list[Said]:
         """Bring a blob to the broker; `read(offset, length)` gives its bytes."""
@@ -121,6 +135,7 @@ class Transfers:
 
     def on_have(self, message: Have) -> tuple[list[Said], bool]:
         """The broker has so much; also whether it has it all now."""
+        self._answers += 1
         upload = self._up.get(message.digest)
         if upload is None:
             return [], False
@@ -131,6 +146,7 @@ class Transfers:
 
     def on_chunk(self, message: Chunk, data: bytes) -> tuple[list[Said], bool | None]:
         """A piece has come; also whether the blob is complete now (False: it cannot be had; None: not yet)."""
+        self._answers += 1
         download = self._down.get(message.digest)
         if download is None:
             return [], None

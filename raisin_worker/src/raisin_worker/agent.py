@@ -28,12 +28,13 @@ from raisin_core.errors import DirectoryBusy
 from raisin_core.identity import keys
 from raisin_core.identity.roster import line_to_add
 from raisin_core.identity.sealing import Context, NullSealer
-from raisin_core.messages import Chunk, Have, Refused
+from raisin_core.messages import Chunk, Have, Refused, Welcome
 from raisin_worker import commands as c
 from raisin_worker.events import Died, Outcome, SlotEvent
 from raisin_worker.executor import Executor
 from raisin_worker.machine import Me, Worker
 
+LIVES: Final = 8
 RETRY_SECONDS: Final = 1.0
 PATIENCE: Final = 3.0
 """Seconds that a broker may take to answer before anybody is told; both may just have been started."""
@@ -103,13 +104,15 @@ class Agent:
         self._retry_at: float | None = None
         self._problem = ""
         self._since = time.monotonic()
-        self._drain = False
+        self._drain = self._hurry = False
 
     def _me(self, directory: Path) -> Me:
-        """Who this is; the lock we hold proves that the instance before us is dead."""
+        """Who this is; the lock we hold proves that the instances before us are dead. (Several, because the last ones
+        may have died before they could tell the broker whom they replaced.)"""
         instance, path = secrets.token_bytes(16), directory / "instance"
-        before = [path.read_bytes()] if path.exists() and path.stat().st_size == 16 else []
-        home.write_private(path, instance)
+        lives = path.read_bytes() if path.exists() else b""
+        before = [lives[at : at + 16] for at in range(0, len(lives) - 15, 16)][-LIVES:]
+        home.write_private(path, b"".join([*before, instance]))
         settings = self.settings
         environment = "" if settings.contexts else settings.python
         return Me(
@@ -165,11 +168,12 @@ class Agent:
         if self._drain:
             self._drain = False
             self.log.info("draining")
-            self.handle(c.Drain())
+            self.handle(c.Drain(self._hurry))
         if self._retry_at is not None and time.monotonic() >= self._retry_at:
             self._retry_at = None
             self._link.reset()
         self.handle(peer.Tick())
+        self._send_all(self._transfers.look(time.monotonic()))
         self._link.flush()
 
     def _patience(self) -> int:
@@ -211,6 +215,8 @@ class Agent:
             self._send_all(said)
         else:
             self.handle(peer.Received(event.message, event.payload))
+            if isinstance(event.message, Welcome):
+                self._send_all(self._transfers.restart())
             if isinstance(event.message, Refused) and event.message.code == "member":
                 self._retry_at = time.monotonic() + RETRY_SECONDS  # the gate tells when we are admitted again
 
@@ -330,5 +336,5 @@ class Agent:
 
     def _on_signal(self, *_: object) -> None:
         if self._drain or self.machine.draining_since is not None:
-            self._exit = peer.Exit()
+            self._hurry = True
         self._drain = True

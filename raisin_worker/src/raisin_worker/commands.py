@@ -31,7 +31,9 @@ class BlobHere(msgspec.Struct, frozen=True):
 
 
 class Drain(msgspec.Struct, frozen=True):
-    """Finish what runs, give back the rest, and end."""
+    """Finish what runs, give back the rest, and end; `at_once` gives back what runs, too."""
+
+    at_once: bool = False
 
 
 Event = SlotEvent | Connected | Disconnected | Received | SlotTrimmed | BlobHere | BlobThere | Tick | Drain

@@ -25,6 +25,7 @@ from raisin_worker.state import Argued, Slot, State, Unjudged, WorkLease
 
 DRAIN_SECONDS: Final = 10.0
 START_SECONDS: Final = 30.0
+MOST_CRASHES: Final = 256
 
 
 class Me(msgspec.Struct, frozen=True):
@@ -81,7 +82,7 @@ class Worker:
             case BlobThere():
                 self._on_blob_there(event)
             case Drain():
-                self._on_drain(now)
+                self._on_drain(event, now)
             case Tick():
                 pass
         self._on_time(now)
@@ -157,6 +158,8 @@ class Worker:
         self.state.forget_pages()
         for unjudged in self.state.unjudged.values():
             self._say_results(unjudged)
+        for crash in self.state.crashes.values():
+            self._say(crash)
         self._list_leases()  # after the results, which may be all that was left of a lease
         if self.draining_since is not None:
             self._say(m.Draining())
@@ -169,10 +172,19 @@ class Worker:
                 self._exit(message.reason)
 
     def _list_leases(self) -> None:
-        self._say(m.Held([lease.held() for lease in self._held()], self._seen))
+        self._say(m.Held(self._held(), self._seen))
 
-    def _held(self) -> list[WorkLease]:
-        return [lease for lease in self.state.leases.values() if lease.start < lease.stop]
+    def _held(self) -> list[m.HeldLease]:
+        """What nobody else is to be given: what is still to be run, and results whose blobs are on their way."""
+        found = {lease.id: lease.held() for lease in self.state.leases.values() if lease.start < lease.stop}
+        for unjudged in self.state.unjudged.values():
+            message = unjudged.message
+            if self._must_wait(unjudged):
+                known = found.get(message.lease)
+                start = min(message.start, known.start) if known else message.start
+                stop = max(message.stop, known.stop) if known else message.stop
+                found[message.lease] = m.HeldLease(message.lease, message.job, start, stop)
+        return list(found.values())
 
     # -- leases --------------------------------------------------------------------------------------------------
 
@@ -194,7 +206,8 @@ class Worker:
     def _on_trim(self, message: m.Trim) -> None:
         lease = self.state.leases.get(message.lease)
         if lease is None:
-            self._say(m.Trimmed(message.lease, 0))
+            waiting = (held.stop for held in self._held() if held.lease == message.lease)
+            self._say(m.Trimmed(message.lease, next(waiting, 0)))
         elif lease.slot is None:
             lease.stop = max(lease.start, min(lease.stop, message.stop))
             self._say(m.Trimmed(lease.id, lease.stop))
@@ -227,6 +240,8 @@ class Worker:
 
     def _on_over(self, job: bytes) -> None:
         self.state.pages.pop(job, None)
+        for crash in [crash for crash in self.state.crashes.values() if crash.job == job]:
+            del self.state.crashes[crash.lease]
         for lease in [lease for lease in self.state.leases.values() if lease.job == job]:
             if lease.slot is None:
                 del self.state.leases[lease.id]
@@ -280,7 +295,14 @@ class Worker:
         """Blame the task that ran, also if it lies behind a trim that came too late; else the next one."""
         if lease.start < lease.stop:
             index = max(event.index, lease.start)
-            self._say(m.Crashed(lease.id, lease.job, index, event.kind, event.detail, event.slot))
+            self._crashed(m.Crashed(lease.id, lease.job, index, event.kind, event.detail, event.slot))
+
+    def _crashed(self, crash: m.Crashed) -> None:
+        """Nobody answers that, so it is said in each session until the job is over; the broker counts it once."""
+        self.state.crashes[crash.lease] = crash
+        if len(self.state.crashes) > MOST_CRASHES:
+            del self.state.crashes[next(iter(self.state.crashes))]
+        self._say(crash)
 
     def _blame_start(self, slot: Slot, event: Died) -> None:
         """A process that does not even start: whoever waits for it must hear of it."""
@@ -288,7 +310,7 @@ class Worker:
             if lease.context == slot.context and slot.failures >= 3:
                 del self.state.leases[lease.id]
                 detail = f"the task process does not start: {event.detail}"
-                self._say(m.Crashed(lease.id, lease.job, lease.start, "crash", detail, slot.number))
+                self._crashed(m.Crashed(lease.id, lease.job, lease.start, "crash", detail, slot.number))
                 return
 
     def _on_wrote(self, event: Wrote) -> None:
@@ -310,17 +332,25 @@ class Worker:
         for lease in self.state.queue():  # the broker does not have it: nobody can run this
             if event.digest in self.state.blobs(lease):
                 del self.state.leases[lease.id]
-                self._say(m.Crashed(lease.id, lease.job, lease.start, "crash", "a blob of it is missing", 0))
+                self._crashed(m.Crashed(lease.id, lease.job, lease.start, "crash", "a blob of it is missing", 0))
 
     def _on_blob_there(self, event: BlobThere) -> None:
+        waited = {u.message.lease for u in self.state.unjudged.values() if event.digest in u.waits}
         for unjudged in self.state.unjudged.values():
-            if event.digest in unjudged.waits:
-                unjudged.waits.discard(event.digest)
+            unjudged.waits.discard(event.digest)
+        for unjudged in self.state.unjudged.values():
+            if unjudged.message.lease in waited:
                 self._say_results(unjudged)
 
     def _say_results(self, unjudged: Unjudged) -> None:
-        if self.line.welcome is not None and not unjudged.waits:
+        if self.line.welcome is not None and not self._must_wait(unjudged):
             self._say(unjudged.message, unjudged.payload)
+
+    def _must_wait(self, unjudged: Unjudged) -> bool:
+        """Results of a lease go in order, so that the broker does not take one that waits for its blobs for skipped."""
+        lease, start = unjudged.message.lease, unjudged.message.start
+        others = (each for each in self.state.unjudged.values() if each.waits)
+        return any(each.message.lease == lease and each.message.start <= start for each in others)
 
     # -- time ----------------------------------------------------------------------------------------------------
 
@@ -329,9 +359,13 @@ class Worker:
         if asked == "silent":
             self.out.append(Reconnect())
         elif asked == "beat" and not self._ended:
-            self._say(m.Beat(self._seen, digests.held(lease.id for lease in self._held())))
+            self._say(m.Beat(self._seen, digests.held(held.lease for held in self._held())))
 
-    def _on_drain(self, now: float) -> None:
+    def _on_drain(self, event: Drain, now: float) -> None:
+        if event.at_once:
+            self._say(m.Goodbye())
+            self._exit()
+            return
         if self.draining_since is None:
             self.draining_since = now
             self._say(m.Draining())

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from raisin_core.messages import Argument, HeldLease, LeaseId, Results
+from raisin_core.messages import Argument, Crashed, HeldLease, LeaseId, Results
 
 
 class WorkLease(msgspec.Struct):
@@ -67,6 +67,7 @@ class State:
         self.functions: dict[bytes, tuple[bytes, list[bytes]]] = {}
         self.contexts: dict[bytes, bytes] = {}
         self.unjudged: dict[tuple[bytes, int, int], Unjudged] = {}
+        self.crashes: dict[LeaseId, Crashed] = {}
         self.here: set[bytes] = set()
         self.wanted: set[bytes] = set()
 

@@ -164,10 +164,9 @@ def _write(path: Path, content: IO[bytes], size: int) -> str:
 
 def _examine(source: Path, database: Path) -> None:
     """Refuse what is not ours or damaged; count on."""
-    version = opening.version_of(database)
-    complaints = integrity.check(database) if version == opening.VERSION else []
-    if not version or complaints or not integrity.look(database, limit=database.stat().st_size, budget=1e9):
-        raise StoreError(f"{source}: its database is damaged ({'; '.join(complaints[:3]) or 'empty'})")
+    complaints = integrity.check(database) if opening.version_of(database) else ["empty"]
+    if complaints:
+        raise StoreError(f"{source}: its database is damaged ({'; '.join(complaints[:3])}); restore another backup")
     with closing(sqlite3.connect(database, isolation_level=None)) as db:
         db.execute("UPDATE meta SET value = value + ? WHERE name = 'run'", (LATER_RUNS,))
 

@@ -72,7 +72,6 @@ CREATE TABLE recorded (
     task INTEGER NOT NULL,
     PRIMARY KEY ("key", tag)
 ) WITHOUT ROWID;
-CREATE INDEX ix_recorded_job ON recorded (job);
 CREATE TABLE results (
     job INTEGER NOT NULL,
     arrival INTEGER NOT NULL,

@@ -17,6 +17,7 @@ import msgspec
 
 from raisin_broker.store.errors import damaged, explained
 from raisin_broker.store.recovery import Damaged, read_jobs, read_keys, read_workers
+from raisin_broker.store.version import VERSION
 
 # 100 MB cost 0.2 s to read and check (2 s if read page by page from a cold disk, hence in one go before).
 LIMIT: Final = 512 * 1024 * 1024
@@ -51,8 +52,8 @@ def look(path: Path, limit: int = LIMIT, budget: float = BUDGET) -> bool:
 
 
 def check(path: Path) -> list[str]:
-    """What is wrong with a database of this version: its structure, what a broker reads at its start, and every
-    payload. May run beside a broker; takes about a second for 100 MB.
+    """What is wrong with a database: its structure and, if it is of this version, what a broker reads at its start and
+    every payload. May run beside a broker; takes about a second for 100 MB.
 
     Raises StoreError if it cannot be opened.
     """
@@ -60,7 +61,8 @@ def check(path: Path) -> list[str]:
         with closing(reading(path)) as db:
             db.execute("BEGIN")  # all of it at one moment
             found = _said(db.execute("PRAGMA integrity_check(10)"))
-            return found or [*_contradictions(db), *_spoiled(db)]
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            return found or ([*_contradictions(db), *_spoiled(db)] if version == VERSION else [])
     except sqlite3.OperationalError as error:
         raise explained(error, path) from error
     except sqlite3.DatabaseError as error:

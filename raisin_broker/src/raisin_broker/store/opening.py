@@ -14,10 +14,9 @@ from typing import Final
 
 from raisin_broker.store.errors import RIGHTS, explained
 from raisin_broker.store.integrity import look, reading
+from raisin_broker.store.version import APPLICATION, VERSION
 from raisin_core.errors import StoreError
 
-VERSION: Final = 2
-APPLICATION: Final = 0x7261736E  # "rasn", read by file(1) and by us
 MEMORY: Final = ":memory:"
 WAL_LIMIT: Final = 64 * 1024 * 1024
 

@@ -6,8 +6,10 @@ million of them take neither a million objects nor long. What makes no sense rai
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any, Final
@@ -33,6 +35,23 @@ class Damaged(Exception):
 
 def read_jobs(db: sqlite3.Connection) -> list[StoredJob]:
     """All jobs in the order in which they were opened. Raises sqlite3.Error, msgspec.DecodeError, Damaged."""
+    with _uncollected():
+        return _read_jobs(db)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the cyclic garbage collector, which would look through all that was read again and again."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _read_jobs(db: sqlite3.Connection) -> list[StoredJob]:
     jobs = {
         row[0]: _job(row)
         for row in db.execute(

@@ -1,19 +1,18 @@
 """Room held on the disk, so that running work can still be recorded when the disk is full.
 
-Rules of this file: the room is real blocks, not a sparse file; giving it back always works.
+Rules of this file: the room is real blocks, not a sparse file; nothing here raises: a broker lives without its reserve,
+and `held` says whether it has it.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from raisin_core.errors import StoreError
-
 _PIECE: Final = 1024 * 1024
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _BINARY: Final = getattr(os, "O_BINARY", 0)
 
 
@@ -35,28 +34,22 @@ class Reserve:
         """Whether the room is held (by this process or one before it)."""
         try:
             return os.lstat(self._path).st_size >= self._size
-        except FileNotFoundError:
+        except OSError:
             return False
 
     def take(self) -> bool:
-        """Hold the room; False if the disk has not that much. Raises StoreError if the file cannot be made at all."""
-        if self.held:
-            return True
-        try:
-            self._fill()
-        except OSError as error:
-            self.release()
-            if error.errno in _FULL:
-                return False
-            raise StoreError(f"{self._path}: {error.strerror}; check the rights there") from error
-        return True
+        """Hold the room; False if the disk has not that much, or the file cannot be made."""
+        if not self.held:
+            try:
+                self._fill()
+            except OSError:
+                self.release()
+        return self.held
 
     def release(self) -> None:
-        """Give the room back. Raises StoreError if the file may not be deleted."""
-        try:
+        """Give the room back."""
+        with suppress(OSError):
             self._path.unlink(missing_ok=True)
-        except OSError as error:
-            raise StoreError(f"{self._path}: {error.strerror}; delete it by hand") from error
 
     def _fill(self) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | _BINARY

@@ -16,7 +16,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.types import TypeEngine
 
-from raisin_broker.store.opening import APPLICATION, VERSION
+from raisin_broker.store.version import APPLICATION, VERSION
 
 metadata: Final = MetaData()
 
@@ -112,7 +112,7 @@ recorded: Final = Table(
     metadata,
     _key("key"),
     Column("tag", LargeBinary, primary_key=True),
-    Column("job", Integer, nullable=False, index=True),
+    _column("job", Integer),
     _column("arrival", Integer),
     _column("task", Integer),
     sqlite_with_rowid=False,

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import dis
 import hashlib
+import inspect
 import types
 from collections.abc import Iterator
 from typing import Final
 
 from raisin_core.serialization.canonical import Canonical
 
+ADDED_LATER: Final = inspect.CO_ITERABLE_COROUTINE  # by `types.coroutine`
 GLOBAL_LOADS: Final = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}
 
 
 def signature(code: types.CodeType) -> bytes:
     """A digest of a code object without its place: lines, columns and the file's name do not count."""
     constants = tuple(signature(each) if isinstance(each, types.CodeType) else each for each in code.co_consts)
-    counts = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
+    counts = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & ~ADDED_LATER)
     names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
     data = Canonical(lambda value: repr(value).encode())((code.co_name, code.co_code, constants, counts, names))
     return hashlib.sha256(data).digest()

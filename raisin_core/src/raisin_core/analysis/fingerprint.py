@@ -9,7 +9,8 @@ Comments, formatting, docstrings, line numbers and the places of files do not co
 on every Python. Without source the bytecode counts, which holds for one version of Python: the part's name says so.
 Values that have no digest (a lock in a module of one's own) count by their type, and their part says so, too.
 
-Rules of this file: runs nothing of the user's but what pickling would, writes nothing; the standard library only.
+Rules of this file: runs nothing of the user's but what pickling would, writes nothing; the standard library and
+cloudpickle only.
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ import types
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any
 
 from raisin_core.analysis import bytecode, classes, modules, source, syntax
 from raisin_core.analysis.origin import Origin, origin
 from raisin_core.analysis.parts import Fingerprint, Part, Parts, entered
-from raisin_core.serialization.canonical import Canonical, framed, full_name, is_code, own
+from raisin_core.serialization.canonical import PROTOCOL, Canonical, framed, full_name, is_code, own
 
-_T = TypeVar("_T")
+Enter = Callable[[str, Any], None]  # makes the part of this key from a thing
+BY_PICKLE, BY_TYPE = " (by its pickle)", " (by its type)"
 Edge = tuple[str, str]  # a name in the code, and what it stands for
 
 
@@ -57,13 +59,18 @@ class Walk:
         self.parts: Parts = {}
         self._keys: dict[int, str] = {}  # by identity
         self._globals: dict[tuple[int, str], str] = {}
+        self._owners: dict[int, str] = {}  # objects whose methods are referred to
         self._alive: list[object] = []  # so that no identity is used twice
-        self._todo: deque[Callable[[], None]] = deque()  # parts that have a key and no content yet
+        self._todo: deque[tuple[str, Any, Enter]] = deque()  # parts that have a key and no content yet
 
     def finish(self) -> None:
         """Enter all that is referred to, one after another: code may be linked more deeply than our stack."""
         while self._todo:
-            self._todo.popleft()()
+            key, thing, enter = self._todo.popleft()
+            try:
+                enter(key, thing)
+            except Exception:  # noqa: BLE001 - whatever users' objects do, there is a fingerprint
+                self.parts[key] = _last_resort(self.parts[key].name, thing)
 
     # -- things ------------------------------------------------------------------------------------------------------
 
@@ -74,7 +81,7 @@ class Walk:
     def data(self, label: str, value: object) -> str:
         """The part of a value."""
         key = self._reserve(label)
-        self._todo.append(lambda: self._fill(key, value))
+        self._todo.append((key, value, self._fill))
         return key
 
     def refer(self, value: Any) -> str:
@@ -86,7 +93,7 @@ class Walk:
         if isinstance(value, (types.MethodType, types.BuiltinFunctionType)):
             return self._bound(value)
         if isinstance(value, functools.partial):
-            return self._partial(value)
+            return self._later("partial", value, self._partial)
         return self._defined(value)
 
     def _defined(self, value: Any) -> str:
@@ -100,20 +107,32 @@ class Walk:
             return self._later(f"function {_function_name(value)}", value, self._function)
         if isinstance(value, type):
             return self._later(f"class {_short(value.__qualname__)}", value, self._class)
-        wrapped = self.value("wrapped", own(value)["__wrapped__"])
-        return f"{self.refer(type(value))} of {wrapped}"
+        return self._later(f"wrapper {type(value).__name__}", value, self._wrapper)
 
     def _foreign(self, home: Origin, value: Any) -> str:
         """Something installed, or of the standard library; a decorator's function leads to what it holds."""
-        inside = []
         if home.kind == "package":
             modules.package(self.parts, home)
-        if isinstance(value, types.FunctionType):
-            around_own = origin(str(value.__module__)).kind == "local"  # as `functools.wraps` says
-            inside = [to for _, to in self._closure(value, data=around_own or home.kind == "standard")]
-        elif not isinstance(value, type) and "__wrapped__" in own(value):
-            inside = [self.value("wrapped", own(value)["__wrapped__"])]
-        return f"{full_name(value)} of {inside}" if inside else full_name(value)
+        if isinstance(value, types.FunctionType) and value.__closure__:
+            return self._later(f"wrapper {_function_name(value)}", value, self._foreign_closure)
+        if not isinstance(value, type) and "__wrapped__" in own(value):
+            return self._later(f"wrapper {type(value).__name__}", value, self._wrapper)
+        return full_name(value)
+
+    def _foreign_closure(self, key: str, function: types.FunctionType) -> None:
+        """A decorator's function; data in packages' own closures are their own business."""
+        is_standard = origin(str(function.__globals__.get("__name__"))).kind == "standard"
+        around_own = origin(str(function.__module__)).kind == "local"  # as `functools.wraps` says
+        edges = self._closure(function, data=around_own or is_standard)
+        self.parts[key] = entered(key, full_name(function).encode(), edges)
+
+    def _wrapper(self, key: str, value: object) -> None:
+        """An object around a function: a cache, an instance of a decorator that is a class."""
+        parts = own(value)
+        edges = [("type", self.refer(type(value))), ("__wrapped__", self.value("wrapped", parts["__wrapped__"]))]
+        others = sorted(name for name in parts if not name.startswith("__"))
+        edges += [(name, self.value(f"{name} of {key}", parts[name])) for name in others]
+        self.parts[key] = entered(key, b"wrapper", edges)
 
     def _bound(self, value: types.MethodType | types.BuiltinFunctionType) -> str:
         """A function in C, or a method: its function and its object's state, except for a foreign module's own object
@@ -127,18 +146,21 @@ class Walk:
             return f"{self._foreign(home, kind)} {name}"
         label = f"self of {_short(getattr(value, '__qualname__', name))}"
         function = self.value(label, value.__func__) if isinstance(value, types.MethodType) else name
-        return f"{function} of {self.value(label, owner)}"
+        if id(owner) not in self._owners and not is_code(owner):  # an object may hold methods of its own
+            self._owners[id(owner)] = self.data(label, owner)
+            self._alive.append(owner)
+        return f"{function} of {self._owners.get(id(owner)) or self.refer(owner)}"
 
-    def _partial(self, value: functools.partial[Any]) -> str:
+    def _partial(self, key: str, value: functools.partial[Any]) -> None:
         arguments = [*enumerate(value.args), *sorted(value.keywords.items())]
-        said = [f"{name}={self.data(f'argument {name} of partial', each)}" for name, each in arguments]
-        return f"partial of {self.value('partial', value.func)} with {said}"
+        edges = [(str(name), self.value(f"argument {name} of {key}", each)) for name, each in arguments]
+        self.parts[key] = entered(key, b"partial", [("function", self.value(key, value.func)), *edges])
 
     # -- functions and classes ---------------------------------------------------------------------------------------
 
-    def _later(self, label: str, thing: _T, enter: Callable[[str, _T], None]) -> str:
+    def _later(self, label: str, thing: object, enter: Enter) -> str:
         key = self._reserve(label, thing)
-        self._todo.append(lambda: enter(key, thing))
+        self._todo.append((key, thing, enter))
         return key
 
     def _function(self, key: str, function: types.FunctionType) -> None:
@@ -224,11 +246,18 @@ class Walk:
 
     def _fill(self, key: str, value: object) -> None:
         canonical = Canonical(lambda each: self.refer(each).encode("utf-8", "surrogatepass"), classes=True)
-        try:
-            digest, note = sha256(canonical.form(value)).digest(), " (by its pickle)" if canonical.pickled else ""
-        except Exception:  # noqa: BLE001 - whatever fails, its type remains
-            digest, note = sha256(full_name(type(value)).encode()).digest(), " (by its type)"
-        self.parts[key] = Part(self.parts[key].name + note, digest)
+        digest = sha256(canonical.form(value)).digest()
+        self.parts[key] = Part(self.parts[key].name + (BY_PICKLE if canonical.pickled else ""), digest)
+
+
+def _last_resort(name: str, thing: object) -> Part:
+    """The part of something that nothing is known of: its pickle, else its type."""
+    try:
+        import cloudpickle
+
+        return Part(name + BY_PICKLE, sha256(cloudpickle.dumps(thing, protocol=PROTOCOL)).digest())
+    except Exception:  # noqa: BLE001 - it cannot travel; code that is imported need not
+        return Part(name + BY_TYPE, sha256(full_name(type(thing)).encode("utf-8", "surrogatepass")).digest())
 
 
 def _shape(function: types.FunctionType) -> tuple[syntax.Shape, str]:

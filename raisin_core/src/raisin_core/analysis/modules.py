@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import linecache
 import sys
+import warnings
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 from raisin_core.analysis import syntax
 from raisin_core.analysis.origin import Origin, located, origin
 from raisin_core.analysis.parts import Part, Parts, entered
-from raisin_core.serialization.canonical import SAME_PLACE
+from raisin_core.serialization.canonical import SAME_PLACE, own
 
 
 def whole(parts: Parts, name: str) -> str:
@@ -49,7 +50,9 @@ def _own(parts: Parts, name: str, file: str) -> Part:
     linecache.checkcache(file)
     text = "".join(linecache.getlines(file)) if file.endswith((".py", ".pyw")) else ""
     try:
-        shape = syntax.shape(ast.parse(text))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # these are for whoever compiles it
+            shape = syntax.shape(ast.parse(text))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return entered(f"module {name} (by its file)", text.encode("utf-8", "surrogatepass"), [], file)
     if text:
@@ -86,4 +89,5 @@ def _names(statement: ast.Import | ast.ImportFrom, package: str) -> Iterator[str
 
 def namespace(name: str) -> dict[str, Any]:
     """The globals of a loaded module; empty if it is not."""
-    return vars(sys.modules[name]) if name in sys.modules else {}
+    found = own(sys.modules.get(name))
+    return found if isinstance(found, dict) else {}

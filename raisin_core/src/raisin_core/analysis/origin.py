@@ -13,6 +13,8 @@ import sysconfig
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from raisin_core.serialization.canonical import own
+
 OURS: Final = ("raisin", "raisin_core", "raisin_broker", "raisin_worker", "raisin_cli")
 INSTALLED: Final = {"site-packages", "dist-packages"}
 STANDARD: Final = tuple(
@@ -58,12 +60,15 @@ def located(module: str) -> str:
     """The file of a module, loaded or not; empty where there is none."""
     loaded = sys.modules.get(module)
     if loaded is not None:
-        file = vars(loaded).get("__file__")
+        file = own(loaded).get("__file__")
         return file if isinstance(file, str) else ""
     path: list[str] | None = None
     file = ""
     for end in range(1, module.count(".") + 2):
-        spec = importlib.machinery.PathFinder.find_spec(".".join(module.split(".")[:end]), path)
+        try:
+            spec = importlib.machinery.PathFinder.find_spec(".".join(module.split(".")[:end]), path)
+        except (ImportError, ValueError, TypeError, OSError):  # an odd name
+            spec = None
         if spec is None:
             return ""
         file = spec.origin if spec.has_location and spec.origin else ""
@@ -79,7 +84,7 @@ def version(top: str) -> str:
             return importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    said = vars(sys.modules[top]).get("__version__") if top in sys.modules else None
+    said = own(sys.modules.get(top)).get("__version__")
     return said if isinstance(said, str) else ""
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import linecache
 import types
+import warnings
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from typing import Any, Final, NamedTuple
@@ -88,7 +89,9 @@ def _place(node: Node) -> tuple[str, int]:
 def parsed(text: str, flags: int = 0) -> Source | None:
     """The source of a text, unless it is none."""
     try:
-        return Source(text, flags)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it has warned when it was compiled for the first time
+            return Source(text, flags)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Final
 
 from raisin_core.client import connection
+from raisin_core.client.asking import HINT
 from raisin_core.client.commands import Describes
 from raisin_core.client.handles import Handle
 from raisin_core.client.job import Job
+from raisin_core.client.jobs import JobInfo, listed
 from raisin_core.client.map import Map
 from raisin_core.client.process import Process
 from raisin_core.client.runs import RemoteRun
 from raisin_core.client.scan import Scan
-from raisin_core.errors import BrokerUnreachable, UsageError
+from raisin_core.client.tables import plain
+from raisin_core.errors import BrokerUnreachable, UnknownJob, UsageError
 
 SECONDS: Final = 10.0
+LISTED: Final = 10_000
+CANDIDATES: Final = 5
+
+_ID: Final = re.compile(r"[0-9a-f]{4,32}")
 
 
 def attach(id: str) -> Handle:
     """A handle for the job with this id (`Handle.id`), submitted before by this program or another one.
 
-    Its results are those that `get`, `get_all` and iteration would have given there. They are kept when it is dropped.
-    Raises UnknownJob, UsageError (no id), BrokerUnreachable.
+    The first digits will do, four or more, where only one job's id begins with them. Its results are those that `get`,
+    `get_all` and iteration would have given there. They are kept when it is dropped.
+    Raises UnknownJob, NotYourJob, UsageError (no id, or several jobs'), BrokerUnreachable.
     """
-    try:
-        key = bytes.fromhex(id)
-    except (TypeError, ValueError):
-        key = b""
-    if len(key) != 16:
-        raise UsageError(f"attach: {id!r} is no job id (32 hexadecimal digits, as Handle.id gives them)")
+    digits = checked(id)
     cluster = connection.current("auto")
+    key = found(digits, cluster)
     known = cluster.runs.get(key)
     shared = known if isinstance(known, RemoteRun) and known.share() else None
     job = shared.job if shared else Job(cluster.session, key)
@@ -44,10 +49,43 @@ def attach(id: str) -> Handle:
     return Map(None, _run=run, _star=shape != [1])
 
 
+def checked(id: str) -> str:
+    """Its digits. Raises UsageError."""
+    digits = id.strip().lower() if isinstance(id, str) else ""
+    if not _ID.fullmatch(digits):
+        raise UsageError(f"{id!r} is no job id (32 hexadecimal digits, or the first 4 or more of them)")
+    return digits
+
+
+def found(digits: str, cluster: connection.Connection) -> bytes:
+    """The whole id that begins with these digits. Raises UnknownJob, UsageError, ClusterError."""
+    if len(digits) == 32:
+        return bytes.fromhex(digits)
+    candidates = [job for job in listed(cluster, LISTED) if job.id.startswith(digits)]
+    if not candidates:
+        raise UnknownJob(f"no job {digits}... here ({cluster.address}); {HINT}")
+    if len(candidates) > 1:
+        raise UsageError(_ambiguous(digits, candidates))
+    return bytes.fromhex(candidates[0].id)
+
+
+def _ambiguous(digits: str, candidates: list[JobInfo]) -> str:
+    """Which jobs it might be, with as many digits as tell them apart."""
+    shown = candidates[:CANDIDATES]
+    enough = next(n for n in range(8, 33) if n == 32 or len({job.id[:n] for job in candidates}) == len(candidates))
+    texts = [f"{job.id[:enough]} {plain(job.name, 30)} ({job.words})" for job in shown]
+    more = f" and {len(candidates) - len(shown)} more" if len(candidates) > len(shown) else ""
+    return f"the ids of {len(candidates)} jobs begin with {digits}: {', '.join(texts)}{more}; give more digits"
+
+
 def _describe(job: Job, cluster: connection.Connection) -> Describes:
-    """What the broker says of it. Raises UnknownJob, BrokerUnreachable."""
+    """What the broker says of it. Raises UnknownJob, NotYourJob, BrokerUnreachable."""
     job.attach()
-    if not job.wait(lambda: job.description and job.progress, time.monotonic() + SECONDS, cluster.heal):
+    try:
+        here = job.wait(lambda: job.description and job.progress, time.monotonic() + SECONDS, cluster.heal)
+    except UnknownJob as error:
+        raise UnknownJob(f"{error}; {HINT}") from None
+    if not here:
         raise BrokerUnreachable(f"the broker at {cluster.address} did not answer within {SECONDS:.0f} s")
     assert job.description is not None
     return job.description

@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import os
 import queue
-import secrets
 import sys
 import threading
 import time
@@ -21,6 +20,7 @@ from typing import Final, Protocol
 
 from raisin_core import digests, home
 from raisin_core.client import bar, context, embedded
+from raisin_core.client.lives import Life
 from raisin_core.client.printing import Printer
 from raisin_core.client.session import Session
 from raisin_core.client.state import Me
@@ -54,8 +54,10 @@ class Leaving(Protocol):
 class Connection:
     """A cluster that this process uses. As a context manager it is the one that verbs use inside the block."""
 
-    def __init__(self, session: Session, context_digest: bytes, place: embedded.Place | None) -> None:
-        self.session, self.context, self.place = session, context_digest, place
+    def __init__(
+        self, session: Session, context_digest: bytes, place: embedded.Place | None, life: Life | None = None
+    ) -> None:
+        self.session, self.context, self.place, self._life = session, context_digest, place, life
         self.printer = Printer()
         self.runs: dict[bytes, Leaving] = {}
         self._healed = 0.0
@@ -88,6 +90,8 @@ class Connection:
         if self in _active:
             _active.remove(self)
         self.session.close()
+        if self._life is not None:
+            self._life.end()
         self.printer.close()
         if self.place is not None:
             embedded.leave(self.place)
@@ -122,14 +126,15 @@ def connect(address: str, *, broker_key: str, key_file: str | os.PathLike[str] |
     wanted = keys.check_key(broker_key)
     path = Path(key_file) if key_file is not None else home.private_directory(home.home()) / "client.key"
     own, _ = keys.load_or_make(path)
-    instance = secrets.token_bytes(16)
-    session = Session(Me(instance, home.host_name(), os.getpid()), address, wanted, own)
+    life = Life(home.home() / "clients" / digests.content(wanted + own.public).hex()[:16])
+    session = Session(Me(life.instance, home.host_name(), os.getpid(), before=life.before), address, wanted, own)
     try:
         _await(session, CONNECT_SECONDS, line_to_add(own.public.decode(), home.host_name(), "client"))
     except BaseException:
         session.close(0.5)
+        life.end()
         raise
-    connection = Connection(session, b"", None)
+    connection = Connection(session, b"", None, life)
     with _lock:
         _active.append(connection)
     return connection
@@ -152,15 +157,16 @@ def _own() -> Connection:
     global _embedded
     if _embedded is None or not _embedded.session.alive:
         place = embedded.ensure()
-        instance = secrets.token_bytes(16)
-        payload = context.capture(instance)
-        me = Me(instance, home.host_name(), os.getpid(), "", digests.content(payload), payload)
+        life = Life(place.directory / "clients")
+        payload = context.capture(life.instance)
+        me = Me(life.instance, home.host_name(), os.getpid(), "", digests.content(payload), payload, life.before)
         session = Session(me, place.address, place.broker_key, place.keys)
-        connection = Connection(session, me.context, place)
+        connection = Connection(session, me.context, place, life)
         try:
             _await(session, START_SECONDS, "", _Start(connection, place))
         except BaseException as error:
             session.close(0.5)
+            life.end()
             embedded.leave(place)
             if not isinstance(error, ClusterError):
                 raise

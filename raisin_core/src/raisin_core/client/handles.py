@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import Any, Literal, TypeVar
 
-from raisin_core.client import launch, waiting
+from raisin_core.client import explain, launch, waiting
 from raisin_core.client.bar import Bar
 from raisin_core.client.iterator import ValueIterator
 from raisin_core.client.launch import Plan
@@ -180,12 +180,15 @@ class Handle:
         return self._started().progress()
 
     def explain(self) -> str:
-        """One line: how it stands, and why nothing of it runs if that is so."""
-        progress = self.progress()
-        total = f" of {progress.total}" if progress.total >= 0 else ""
-        text = f"{self.name} (job {self.id[:8]}) is {self.state}: {progress.done}{total} done, {progress.failed} failed"
-        text += f", {progress.running} with workers" if progress.running else ""
-        return f"{text}; nothing of it runs: {progress.waits}" if progress.waits else text
+        """How it stands, and why nothing (or no more) of it runs: one line, and while it is not over, a few more: where
+        its tasks are, what holds them up, and what each worker does with it.
+
+        Where the broker cannot say, it is the one line that is known here. Raises what starting it raises.
+        """
+        run, said = self._started(), self.progress()
+        told = explain.told(run, said.total) if isinstance(run, RemoteRun) and not self.done() else ""
+        counts = said.done, said.total, said.failed, said.running
+        return told or explain.sentence(self.name, self.id, self.state, counts, said.waits)
 
     def add_done_callback(self, call: Callable[[Any], object]) -> None:
         """Call `call(handle)` when it is over, from a thread of its own (like concurrent.futures)."""

@@ -283,7 +283,13 @@ class Job:
             self.on_text(news)
 
     def on_failed(self, news: c.Failed) -> None:
-        kinds = {"unknown job": UnknownJob, "version": VersionMismatch, "not yours": NotYourJob, "lost": DataLost}
+        kinds = {
+            "unknown job": UnknownJob,
+            "version": VersionMismatch,
+            "not yours": NotYourJob,
+            "lost": DataLost,
+            "gone": DataLost,
+        }
         error: RaisinError = kinds.get(news.code, ClusterError)(f"{news.reason} ({self.session.address})")
         if news.code == "changed" and self.on_changed is not None:
             error = self.on_changed(news.payload)

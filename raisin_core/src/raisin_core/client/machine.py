@@ -34,6 +34,7 @@ class Client:
         self._forgotten: dict[bytes, tuple[bool, bool]] = {}
         self._there: set[bytes] = set()
         self._asked: dict[bytes, Message] = {}
+        self._run = 0
 
     def handle(self, event: c.Event, now: float) -> list[c.Command]:
         """Take one event at `now` (seconds, monotonic); the commands are to be carried out in their order."""
@@ -61,7 +62,8 @@ class Client:
                 self._on_fetch(event)
             case c.AttachTo():
                 self._forgotten.pop(event.job, None)
-                self.jobs.setdefault(event.job, Job(None, opened=True, told=True, closed=True, attached=True))
+                new = Job(None, opened=True, told=True, closed=True, attached=True)
+                self.jobs.setdefault(event.job, new).asked = True
                 self._say(m.Attach(event.job))
             case c.Ask():
                 self._asked[event.about] = event.message
@@ -160,7 +162,7 @@ class Client:
 
     def _hello(self, now: float) -> None:
         me = self.me
-        hello = m.Hello(me.instance, "client", me.host, me.pid, me.environment, 0, me.context)
+        hello = m.Hello(me.instance, "client", me.host, me.pid, me.environment, 0, me.context, me.before)
         self.out.append(self.line.greet(hello, me.context_payload, now))
 
     def _on_received(self, message: Message, payload: bytes, now: float) -> None:
@@ -180,6 +182,7 @@ class Client:
             case m.Printed():
                 self.out.append(c.Printed(message.job, message.index, message.host, payload))
             case m.Described():
+                self._answered(message.job)
                 told = message.job, message.form, message.name, message.shape, message.resume
                 self.out.append(c.Describes(*told))
             case m.Jobs():
@@ -202,9 +205,10 @@ class Client:
         """A new session: say again all that is not acknowledged, and go on watching and reading where we were."""
         self.line.stand(message)
         self.out.append(c.Greeted(message.run))
+        anew, self._run = message.run != self._run, message.run  # a new run may know less than the one before
         for key, job in self.jobs.items():
             job.sent, job.close_sent, job.told, job.again_at = job.stored, False, job.opened, None
-            if job.attached or (job.opened and not job.ended):
+            if job.attached or job.asked or (job.opened and (anew or not job.ended)):
                 self._say(m.Attach(key))
             if job.told:
                 self._go_on(key, job)
@@ -239,6 +243,10 @@ class Client:
             if job.closed and not job.attached and message.total < 0 and not job.ended:
                 self._lost(message.job, "its end")
         self.out.append(c.Stands(message))
+
+    def _answered(self, key: bytes) -> None:
+        if (job := self.jobs.get(key)) is not None:
+            job.asked = False
 
     def _on_opened(self, message: m.Opened) -> None:
         if (job := self.jobs.get(message.job)) is not None:
@@ -297,6 +305,8 @@ class Client:
         job = self.jobs.get(message.about)
         if job is not None and self._waits_for_room(job, message, now):
             return
+        if job is not None and message.code == "lost":
+            self._cannot_be_completed(message.about, job)
         if job is not None or message.fatal:
             self.out.append(c.Failed(message.about, message.code, message.reason, payload))
 
@@ -312,6 +322,13 @@ class Client:
         """The broker does not have what it acknowledged: a power cut, or an older copy of its store."""
         reason = f"the broker has lost what it had acknowledged of job {key.hex()[:8]}: {what}"
         self.out.append(c.Failed(key, "lost", reason))
+        self._cannot_be_completed(key, self.jobs[key])
+
+    def _cannot_be_completed(self, key: bytes, job: Job) -> None:
+        """Some of it is no longer here nor there: nobody is to wait for the rest."""
+        if job.open is not None and not job.cancelled:
+            job.cancelled = True
+            self._say(m.Cancel(key))
 
     def _answer(self, about: bytes, message: Message) -> None:
         if self._asked.pop(about, None) is not None:

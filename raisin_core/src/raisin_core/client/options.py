@@ -79,7 +79,7 @@ def parse(verb: str, given: Mapping[str, Any], default_name: str) -> Options:
         raise UsageError(f"{verb}: force=True forgets what is recorded under a key: it needs resume=")
     return Options(
         kwargs=_kwargs(verb, given.get("kwargs")),
-        name=_typed(verb, "name", given.get("name", default_name), str, "a text")[:200],
+        name=_name(verb, given["name"]) if "name" in given else _shown(default_name),
         deadline=_seconds(verb, "deadline", given.get("deadline")),
         task_timeout=_seconds(verb, "task_timeout", given.get("task_timeout")),
         retries=_count(verb, "retries", given.get("retries", 0), 0),
@@ -97,6 +97,18 @@ def _typed(verb: str, option: str, value: Any, kind: Any, words: str) -> Any:
     if not isinstance(value, kind):
         raise UsageError(f"{verb}: {option} must be {words}, not {value!r}")
     return value
+
+
+def _name(verb: str, value: Any) -> str:
+    text: str = _typed(verb, "name", value, str, "a text")
+    if not text.isprintable():
+        raise UsageError(f"{verb}: name must be a text that can be printed, not {value!r}")
+    return text[:200]
+
+
+def _shown(name: str) -> str:
+    """A function may be called anything."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name)[:200]
 
 
 def _seconds(verb: str, option: str, value: Any) -> float:
@@ -130,6 +142,10 @@ def _where(verb: str, value: Any) -> tuple[str, list[str]]:
                 f"{verb}: where must be one of {', '.join(map(repr, PLACES))} or a list of members, not {value!r}"
             )
         return value, []
-    if isinstance(value, (list, tuple, set, frozenset)) and value and all(isinstance(name, str) for name in value):
+    if (
+        isinstance(value, (list, tuple, set, frozenset))
+        and value
+        and all(isinstance(name, str) and name.isprintable() for name in value)
+    ):
         return "cluster", sorted(value)
     raise UsageError(f"{verb}: where must be a text or a list of members' names, not {value!r}")

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from raisin_core.client.batch import Batch, open_result
 from raisin_core.client.job import Job
-from raisin_core.errors import CancelledError, DeadlineExceeded, RaisinError
+from raisin_core.errors import CancelledError, DeadlineExceeded, JobIncomplete, RaisinError
 from raisin_core.errors import TimeoutError as RaisinTimeout
 
 WINDOW_TASKS: Final = 65_536
@@ -58,13 +58,17 @@ class InOrder:
                 raise RaisinTimeout(timeout_text(self._job, self.next))
             if not self._tap.results and self._job.ended and not self._finished_late():
                 raise ended_early(self._job, self._name)
+            if not self._tap.results and is_incomplete(self._job, self.next):
+                raise incomplete(self._job, self._name)
 
     def close(self) -> None:
         """Read no more."""
         self._tap.close()
 
     def _news(self) -> bool:
-        return bool(self._tap.results) or self._at_end() or (self._job.ended and not self._finished_late())
+        if self._tap.results or self._at_end() or is_incomplete(self._job, self.next):
+            return True
+        return self._job.ended and not self._finished_late()
 
     def _at_end(self) -> bool:
         return self._job.total is not None and self.next >= self._job.total
@@ -115,7 +119,9 @@ def by_arrival(job: Job, name: str, until: float | None, meanwhile: Meanwhile | 
 
     def news() -> bool:
         progress = job.progress
-        return bool(tap.results) or (job.ended and progress is not None and taken >= progress.arrivals)
+        if tap.results or progress is None:
+            return bool(tap.results)
+        return taken >= progress.arrivals and (job.ended or progress.abandoned)
 
     try:
         while True:
@@ -131,6 +137,8 @@ def by_arrival(job: Job, name: str, until: float | None, meanwhile: Meanwhile | 
             yield open_result(message, job.open_payload(message, payload), job.fetch, name)
     finally:
         tap.close()
+    if job.progress is not None and job.progress.abandoned:
+        raise incomplete(job, name)
     if job.progress is not None and job.progress.state != "done":
         raise ended_early(job, name)
 
@@ -149,6 +157,22 @@ def timeout_text(job: Job, done: int) -> str:
     if lost is not None:
         text += f"\n  the broker at {job.session.address} is silent for {time.monotonic() - lost:.0f} s"
     return text
+
+
+def is_incomplete(job: Job, taken: int) -> bool:
+    """Whether no more will come than the first `taken` tasks: the client that fed it is gone."""
+    progress = job.progress
+    return progress is not None and progress.abandoned and taken >= progress.done
+
+
+def incomplete(job: Job, name: str) -> RaisinError:
+    """The error for a job that nobody will close."""
+    count = job.progress.done if job.progress else 0
+    return JobIncomplete(
+        f"{name} (job {job.id.hex()[:8]}): its client ended when it had submitted {count} elements and no end; "
+        "those are done (get_all() and iteration give them). Run its program again for the rest, with resume= to "
+        "re-use them"
+    )
 
 
 def ended_early(job: Job, name: str) -> RaisinError:

@@ -187,6 +187,7 @@ class Session:
             else:
                 self._handle(posted)
         self._handle(peer.Tick())
+        self._send_all(self._transfers.look(time.monotonic()))
         return True
 
     def _on_link(self, event: link.LinkEvent) -> None:

@@ -18,7 +18,7 @@ FIRST_CREDIT: Final = 16
 
 
 class Me(msgspec.Struct, frozen=True):
-    """What a client says of itself."""
+    """What a client says of itself; `before` are instances of this machine that it knows to be dead."""
 
     instance: bytes
     host: str
@@ -26,6 +26,7 @@ class Me(msgspec.Struct, frozen=True):
     environment: str = ""
     context: bytes = b""
     context_payload: bytes = b""
+    before: list[bytes] = []
 
 
 class Reader(msgspec.Struct):
@@ -42,7 +43,8 @@ class Reader(msgspec.Struct):
 
 class Job(msgspec.Struct):
     """A job on its way to the broker, which was `told` of it in this session. `pages` are those that are not
-    acknowledged, from number `stored` on. A broker without room is told again at `again_at` (monotonic)."""
+    acknowledged, from number `stored` on. A broker without room is told again at `again_at` (monotonic).
+    `asked`: what it is, and nobody has answered yet."""
 
     open: c.Submit | None
     opened: bool = False
@@ -56,6 +58,7 @@ class Job(msgspec.Struct):
     close_sent: bool = False
     cancelled: bool = False
     attached: bool = False
+    asked: bool = False
     again_at: float | None = None
     ended: bool = False
     readers: dict[int, Reader] = msgspec.field(default_factory=dict)

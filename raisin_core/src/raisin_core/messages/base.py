@@ -24,7 +24,7 @@ Parts = Annotated[bytes, msgspec.Meta(max_length=64 * 1024)]
 
 Verdict = Literal["recorded", "duplicate", "cancelled", "unknown"]
 RefusalCode = Literal[
-    "malformed", "version", "role", "unknown job", "not yours", "busy", "replaced", "member", "changed", "lost"
+    "malformed", "version", "role", "unknown job", "not yours", "busy", "replaced", "member", "changed", "lost", "gone"
 ]
 Form = Literal["map", "process", "scan"]
 JobState = Literal["running", "done", "cancelled", "late"]

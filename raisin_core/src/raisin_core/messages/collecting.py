@@ -76,7 +76,8 @@ class Ruling(msgspec.Struct, frozen=True, array_like=True):
 
 class Progress(Message, frozen=True):
     """How a job stands; said when asked for, at most twice a second while it changes, and when it ends.
-    `arrivals` is the number of result pages so far; `total` is -1 until the job is closed."""
+    `arrivals` is the number of result pages so far; `total` is -1 until the job is closed. An `abandoned` job's
+    client has gone without closing it, and all that it had submitted is done."""
 
     way = "broker>client"
     job: Id
@@ -87,6 +88,7 @@ class Progress(Message, frozen=True):
     total: int
     arrivals: int
     waits: str = ""
+    abandoned: bool = False
 
 
 class Fetch(Message, frozen=True):

@@ -40,8 +40,8 @@ class WhoAreYou(Message, frozen=True):
 
 class Refused(Message, frozen=True):
     """Something was not accepted, and why; `code` is for programs. A fatal refusal ends the session. After "busy" (no
-    room on the broker's disk) it may be said again after a while. "lost": something that was acknowledged or given out
-    is gone, after a power cut or because an older copy was restored."""
+    room on the broker's disk) it may be said again after a while. "lost": something that was acknowledged is not
+    there, "gone": results that were given out are not (after a power cut, or because an older copy was restored)."""
 
     way = "broker>peer"
     payload = "for `changed`: what is recorded under the key, as (results, parts of its function) in msgpack"

@@ -167,7 +167,7 @@ class Canonical:
         return self._code(kind) if self._classes else full_name(kind).encode("utf-8", "surrogatepass")
 
     def _set(self, value: Any) -> bytes:
-        members = framed(sorted(map(self, value)))
+        members = framed(sorted(map(self, sorted(value, key=_rank))))
         if type(value) in _BUILT_IN:
             return _BUILT_IN[type(value)] + members
         return b"o" + framed([self._class(type(value)), members, self(getattr(value, "__dict__", None) or None)])
@@ -207,6 +207,13 @@ class Canonical:
 
         self.pickled = True
         return b"p" + bytes(cloudpickle.dumps(value, protocol=PROTOCOL))
+
+
+def _rank(value: object) -> tuple[str, int]:
+    """An order in which the functions of a set are met, so that `code` meets them alike in every process."""
+    if isinstance(value, types.FunctionType):
+        return value.__qualname__, value.__code__.co_firstlineno
+    return "", 0
 
 
 def _state(state: Any) -> Any:

@@ -80,7 +80,7 @@ def _create() -> None:
     )
     op.create_table(
         "recorded",
-        *(_key("key"), _key("tag", data), _column("job", number, index=True)),
+        *(_key("key"), _key("tag", data), _column("job", number)),
         *(_column("arrival", number), _column("task", number)),
         sqlite_with_rowid=False,
     )

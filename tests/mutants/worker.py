@@ -1,0 +1,50 @@
+"""Mutants of the worker's machine, and of the end of the line that it shares with the client."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+MACHINE, STATE, LINE = "raisin_worker/machine.py", "raisin_worker/state.py", "raisin_core/peer.py"
+
+MUTANTS: Final = (
+    Mutant(
+        "does not say again what has no verdict",
+        MACHINE,
+        "            self._say_results(unjudged)\n        for crash",
+        "            pass\n        for crash",
+    ),
+    Mutant("does not tell of a crash", MACHINE, "            self._say_crash(lease, event)\n", ""),
+    Mutant(
+        "blames the first task of the range for a crash",
+        MACHINE,
+        "            index = max(event.index, lease.start)",
+        "            index = lease.start",
+    ),
+    Mutant("keeps pages that nobody knows of", MACHINE, "        self.state.forget_pages()\n", ""),
+    Mutant(
+        "runs on when a job is over",
+        MACHINE,
+        "                self.out.append(start(self.state, self.state.slots[lease.slot]))",
+        "                pass",
+    ),
+    Mutant(
+        "says nothing of a lease whose pages were dropped",
+        MACHINE,
+        "            if lease.job == message.job and not self.state.has_pages(lease):",
+        "            if lease.job != message.job and not self.state.has_pages(lease):",
+    ),
+    Mutant(
+        "never leaves a silent connection",
+        LINE,
+        "        if self._connected and now - self._heard >= self._silence:",
+        "        if self._connected and now < self._heard:",
+    ),
+    Mutant(
+        "does not answer who it is",
+        LINE,
+        "        return now - self._hello_at >= HELLO_SECONDS or self.welcome is not None",
+        "        return self.welcome is None and now < self._hello_at",
+    ),
+)
