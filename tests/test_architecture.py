@@ -52,7 +52,7 @@ LAYERS = {
         ("executor",),
         ("spawn", "incoming", "group"),
         ("machine",),
-        ("scheduler",),
+        ("scheduler", "delivery"),
         ("commands",),
         ("state", "events"),
     ),
@@ -77,7 +77,7 @@ LAYERS = {
 
 PURE = {
     *("machine", "scheduler", "state", "records", "outbox", "peers", "submissions", "execution", "readers"),
-    *("recording", "resumption", "retention", "reports", "columns", "amounts"),
+    *("recording", "resumption", "retention", "reports", "columns", "amounts", "delivery"),
     *("commands", "events", "peer", "ranges", "digests", "policy"),
 }
 IMPURE = {

@@ -179,4 +179,6 @@ def test_nobody_takes_up_what_another_holds(flow: Flow) -> None:
 def test_a_connection_has_one_instance_at_a_time(flow: Flow) -> None:
     flow.tell(JOB, a_page(1), BOB, "> turn", "bob > Hello instance=bob2 role=worker slots=1")
     assert notation.ident("bob") not in flow.machine.state.instances
+    assert not any("Lease" in line for line in flow.tell("> turn")), "it has not said what it holds"
+    flow.tell("bob > Held leases=none seen=0")
     assert "bob < Lease lease=1.2 job=j start=0 stop=1 function=f" in flow.tell("> turn")

@@ -202,4 +202,23 @@ MUTANTS: Final = (
         "        self.readers.leave(session.route)\n        self._leave",
         "        self._leave",
     ),
+    # -- results under a key, and power cuts
+    Mutant(
+        "records failures under a key",
+        "raisin_broker/recording.py",
+        "            kept.remove(index, index + 1)\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "takes the result before the one that was recorded",
+        "raisin_broker/resumption.py",
+        "Source(first.job, first.arrival, first.index))",
+        "Source(first.job, first.arrival, first.index - 1))",
+    ),
+    Mutant(
+        "reads on although results that were given out are gone",
+        READERS,
+        "        if message.seen and job.run_of(message.seen) != message.run:",
+        "        if message.seen and not job.run_of:",
+    ),
 )

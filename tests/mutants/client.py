@@ -64,4 +64,10 @@ MUTANTS: Final = (
         "            if job.attached or job.asked or (job.opened and (anew or not job.ended)):",
         "            if job.attached and not job.opened:",
     ),
+    Mutant(
+        "does not notice that a job's end was lost",
+        MACHINE,
+        "            if job.closed and not job.attached and message.total < 0 and not job.ended:",
+        "            if job.closed and job.attached and message.total < 0 and not job.ended:",
+    ),
 )

@@ -7,13 +7,20 @@ from typing import Final
 from tests.mutants.mutant import Mutant
 
 MACHINE, STATE, LINE = "raisin_worker/machine.py", "raisin_worker/state.py", "raisin_core/peer.py"
+DELIVERY = "raisin_worker/delivery.py"
 
 MUTANTS: Final = (
     Mutant(
         "does not say again what has no verdict",
-        MACHINE,
-        "            self._say_results(unjudged)\n        for crash",
-        "            pass\n        for crash",
+        DELIVERY,
+        "            self._say_results(each)\n        self._say_crashes(self.state.crashes.keys())",
+        "            pass\n        self._say_crashes(self.state.crashes.keys())",
+    ),
+    Mutant(
+        "says results before others of their lease that wait for blobs",
+        DELIVERY,
+        "        return any(message.lease == lease and message.start <= start for message in waiting)",
+        "        return any(message.lease == lease and message.start == start for message in waiting)",
     ),
     Mutant("does not tell of a crash", MACHINE, "            self._say_crash(lease, event)\n", ""),
     Mutant(

@@ -12,6 +12,7 @@ from tests.simulation.blobs import Bulk
 from tests.simulation.host import Host
 from tests.simulation.ledger import Wrong
 from tests.simulation.network import Link, Listening
+from tests.simulation.plan import JobPlan
 from tests.simulation.submission import Submission
 from tests.simulation.watch import watch_client
 from tests.simulation.world import World
@@ -22,9 +23,18 @@ class ClientHost(Host):
     """A machine where programs run; when its process is killed, another one attaches to the jobs that are left, unless
     it is `gone` for good."""
 
-    def __init__(self, world: World, name: str, broker: Callable[[], Listening], jobs: list[Submission]) -> None:
+    def __init__(
+        self,
+        world: World,
+        name: str,
+        broker: Callable[[], Listening],
+        jobs: list[Submission],
+        planned: Callable[[JobPlan], None],
+    ) -> None:
         super().__init__(world, name)
         self.gone = False
+        self._instance = b""
+        self._planned = planned
         self._broker = broker
         self._jobs = {job.plan.id: job for job in jobs}
         self.started: set[bytes] = set()
@@ -40,14 +50,29 @@ class ClientHost(Host):
     def boot(self) -> None:
         """A new instance."""
         self.begin()
-        self.machine = Client(Me(self.world.bytes16(), self.name, 1))
+        before = [self._instance] if self._instance and self.world.chance(0.7) else []
+        self._instance = self.world.bytes16()
+        self.machine = Client(Me(self._instance, self.name, 1, before=before))
         self._inbox: list[c.Event] = []
         self.bulk = Bulk(self)
         self.link = Link(self.world, self, self._broker, self.name)
-        for key in self._jobs:
-            if key in self.started and not self._jobs[key].over and not self.gone:
-                self._jobs[key].resume(self._poster())
+        for key, job in list(self._jobs.items()):
+            if key in self.started and not job.over and not self.gone:
+                if job.may_run_again and self.world.chance(0.6):
+                    self._run_again(job)
+                else:
+                    job.resume(self._poster())
         self.poke()
+
+    def _run_again(self, job: Submission) -> None:
+        """The program is started again, and submits all of it as another job with the same key."""
+        del self._jobs[job.plan.id]
+        job.plan = job.plan.again(self.world)
+        self.world.note(self.name, f"runs its program again, as job {job.plan.id.hex()[:6]}")
+        self._planned(job.plan)
+        self._jobs[job.plan.id] = job
+        self.started.add(job.plan.id)
+        job.start(self._poster())
 
     def restart(self) -> None:
         """Come back, if it is gone."""

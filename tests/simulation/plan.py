@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final, Literal, NamedTuple
@@ -60,18 +61,25 @@ class JobPlan:
         self.accidents: Counter[int] = Counter()
         self.cancelled = self.observed = self.lost = False
         self.resume, self.force = "", False
-        if pick.random() < 0.3:
-            self._record(pick.choice(("nightly", "weekly")), pick.random() < 0.15)
+        if pick.random() < 0.4:
+            self._record(pick.choice(("nightly", "nightly", "weekly")), pick.random() < 0.15)
 
     def _record(self, key: str, force: bool) -> None:
-        """Results are recorded under a key; its jobs share some arguments, and their tasks succeed in the end."""
+        """Results are recorded under a key; its jobs share some arguments, and what crashes succeeds in the end."""
         self.resume, self.force = key, force
         self.pages = [[argument % SHARED for argument in page] for page in self.pages]
         self.arguments = [argument for page in self.pages for argument in page]
         self.tasks = [
-            Behaviour(task.seconds, task.raises if task.raises < ALWAYS else 0, task.crashes if task.crashes < 3 else 0)
-            for task in self.tasks
+            Behaviour(task.seconds, task.raises, task.crashes if task.crashes < 3 else 0) for task in self.tasks
         ]
+
+    def again(self, world: World) -> JobPlan:
+        """The same as another job."""
+        other = copy.copy(self)
+        other.id = world.bytes16()
+        other.force = False
+        other.runs, other.accidents = Counter(), Counter()
+        return other
 
     @property
     def total(self) -> int:

@@ -47,7 +47,7 @@ class Simulation:
         deadline = EPOCH + world.some(20.0, 300.0) if world.chance(0.15) else 0.0
         self.plans = [JobPlan(world, names, mischief, deadline) for _ in range(pick.randint(3, 14))]
         self.tasks = sum(plan.total for plan in self.plans)
-        jobs = {plan.id: plan for plan in self.plans}
+        self._by_id = jobs = {plan.id: plan for plan in self.plans}
         clients = [f"client{number}" for number in range(pick.randint(1, 2))]
         roles = frozenset(("worker", "client"))
         members = {name: Member(name, roles, "everybody") for name in (*names, *clients)}
@@ -63,9 +63,16 @@ class Simulation:
                 other.append(Observer(world, job.plan))
         self.submissions = [job for share in shares for job in share]
         self.clients = [
-            ClientHost(world, name, lambda: self.broker, share) for name, share in zip(clients, shares, strict=True)
+            ClientHost(world, name, lambda: self.broker, share, self._add)
+            for name, share in zip(clients, shares, strict=True)
         ]
         self.faults = Faults(world, self.broker, self.workers, self.clients)
+
+    def _add(self, plan: JobPlan) -> None:
+        """Another job, of a program that was started again."""
+        self.plans.append(plan)
+        self._by_id[plan.id] = plan
+        self.tasks += plan.total
 
     def run(self) -> None:
         """Raises AssertionError where something is wrong."""
@@ -126,6 +133,7 @@ class Simulation:
             for each in self.submissions
             if each.unknown or each.abandoned or each.left_open or each.plan.never_closed or each.plan.lost
         }
+        unknown |= {plan.id for plan in self.plans if plan.resume}
         unknown |= {job.plan.id for client in self.clients if client.gone for job in client.jobs}
         dropped = {
             each.plan.id for each in self.submissions if each.dropped and not each.plan.lost and not each.plan.resume

@@ -79,6 +79,7 @@ class Submission:
 
     def start(self, post: Post) -> None:
         """Submit the job."""
+        self.progress, self.acknowledged, self.orphan = None, False, False
         self._take_up(post)
         post(c.Submit(*self.plan.opening()))
         self._read()
@@ -98,6 +99,11 @@ class Submission:
         self._read()
         if not self.observes:
             self._later(self.world.some(1.0, 30.0), self._give_up)
+
+    @property
+    def may_run_again(self) -> bool:
+        """Whether its program may submit it anew when it is started again."""
+        return bool(self.plan.resume) and not (self.observes or self.plan.observed or self.plan.cancelled)
 
     def halt(self) -> None:
         """The process is dead: its program does nothing more, and nobody is left to say that a handle is gone."""

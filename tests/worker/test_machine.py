@@ -218,6 +218,15 @@ def test_results_of_a_lease_go_in_order(bench: Bench) -> None:
     assert [(each.start, each.stop) for each in sent if isinstance(each, m.Results)] == [(0, 2), (2, 3)]
 
 
+def test_results_do_not_wait_behind_one_that_was_judged(bench: Bench) -> None:
+    """The verdict is on an earlier run of the same tasks, whose blobs were there."""
+    bench.give(ONE, 0, 5)
+    bench.done(0, 2, blobs=[BLOB])
+    bench.done(2, 3)
+    sent = said(bench.hear(judged(0, 2)))
+    assert [(each.start, each.stop) for each in sent if isinstance(each, m.Results)] == [(2, 3)]
+
+
 def test_what_a_task_writes_goes_to_the_broker(bench: Bench) -> None:
     bench.give(ONE, 0, 5)
     assert bench.on(Wrote(0, 3, b"hello")) == [Say(m.Wrote(JOB, 3), b"hello")]

@@ -10,8 +10,8 @@ from raisin_core import messages as m
 from raisin_core.messages import LeaseId
 from raisin_core.peer import Disconnected, Exit, Say
 from raisin_worker import commands as c
+from raisin_worker.delivery import MOST_CRASHES
 from raisin_worker.events import Died, RangeEnded, Ready
-from raisin_worker.machine import MOST_CRASHES
 from tests.support.bench import (
     CONTEXT,
     JOB,

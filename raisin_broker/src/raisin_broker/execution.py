@@ -232,6 +232,7 @@ class Execution:
     def on_held(self, session: Session, message: m.Held, at: Instant) -> None:
         """Reconcile: what the worker does not hold is ready again; what it holds beyond that it keeps if nobody else
         has it."""
+        session.listed = True
         listed = {held.lease for held in message.leases}
         for lease in list(session.leases.values()):
             if lease.id not in listed and self.state.arrived(session, lease.id, message.seen):

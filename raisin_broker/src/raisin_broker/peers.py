@@ -237,6 +237,7 @@ class Peers:
             slots=message.slots,
             context=message.context,
             heard=at.mono,
+            listed=message.role == "client",
             since=old.since if old is not None and old.route == route else self.state.leases_given,
         )
         self._attend(message.instance)

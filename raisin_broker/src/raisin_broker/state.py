@@ -49,7 +49,8 @@ class Lease(msgspec.Struct):
 
 class Session(msgspec.Struct):
     """One connection's life of an instance. `place` names host and environment: where a task cannot run, it cannot
-    run. Leases of this run up to number `since` were given before the connection stood."""
+    run. Leases of this run up to number `since` were given before the connection stood. A worker gets none before it
+    has `listed` those that it holds."""
 
     route: bytes
     key: str
@@ -66,6 +67,7 @@ class Session(msgspec.Struct):
     since: int = 0
     suspect: bool = False
     draining: bool = False
+    listed: bool = True
     leases: dict[LeaseId, Lease] = msgspec.field(default_factory=dict)
     functions: set[bytes] = msgspec.field(default_factory=set)
     contexts: set[bytes] = msgspec.field(default_factory=set)
@@ -80,7 +82,7 @@ class Session(msgspec.Struct):
     @property
     def works(self) -> bool:
         """Whether it may be given work."""
-        return self.role == "worker" and not self.suspect and not self.draining
+        return self.role == "worker" and self.listed and not self.suspect and not self.draining
 
     def may(self, job: Job) -> bool:
         """Whether the job belongs to this member's account, or it may do everything."""

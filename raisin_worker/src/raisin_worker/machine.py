@@ -19,13 +19,13 @@ from raisin_core import messages as m
 from raisin_core.messages import Message
 from raisin_core.peer import BlobThere, Connected, Disconnected, Exit, Line, Received, Reconnect, Say, SendBlob, Tick
 from raisin_worker.commands import BlobHere, Command, Drain, Event, SlotTrimmed, TrimSlot
+from raisin_worker.delivery import Delivery
 from raisin_worker.events import Died, Outcome, RangeEnded, Ready, Wrote
 from raisin_worker.scheduler import fill, start
-from raisin_worker.state import Argued, Slot, State, Unjudged, WorkLease
+from raisin_worker.state import Argued, Slot, State, WorkLease
 
 DRAIN_SECONDS: Final = 10.0
 START_SECONDS: Final = 30.0
-MOST_CRASHES: Final = 256
 
 
 class Me(msgspec.Struct, frozen=True):
@@ -48,6 +48,7 @@ class Worker:
         self.state = State(me.slots, me.eager)
         self.out: list[Command] = []
         self.line = Line()
+        self.delivery = Delivery(self.state, self._say)
         self.problem = ""
         self.draining_since: float | None = None
         self._seen = 0
@@ -80,7 +81,7 @@ class Worker:
             case BlobHere():
                 self._on_blob_here(event)
             case BlobThere():
-                self._on_blob_there(event)
+                self.delivery.blob_there(event.digest)
             case Drain():
                 self._on_drain(event, now)
             case Tick():
@@ -118,7 +119,7 @@ class Worker:
             case m.Lease():
                 self._on_lease(message)
             case m.Judged():
-                self.state.unjudged.pop((message.job, message.start, message.stop), None)
+                self.delivery.judged(message)
             case m.Argument():
                 self.state.pages.setdefault(message.job, {})[message.number] = Argued(message, payload)
             case m.Function():
@@ -156,10 +157,7 @@ class Worker:
         if message.run != self._run:
             self._run, self._seen = message.run, 0
         self.state.forget_pages()
-        for unjudged in self.state.unjudged.values():
-            self._say_results(unjudged)
-        for crash in self.state.crashes.values():
-            self._say(crash)
+        self.delivery.repeat()
         self._list_leases()  # after the results, which may be all that was left of a lease
         if self.draining_since is not None:
             self._say(m.Draining())
@@ -172,19 +170,7 @@ class Worker:
                 self._exit(message.reason)
 
     def _list_leases(self) -> None:
-        self._say(m.Held(self._held(), self._seen))
-
-    def _held(self) -> list[m.HeldLease]:
-        """What nobody else is to be given: what is still to be run, and results whose blobs are on their way."""
-        found = {lease.id: lease.held() for lease in self.state.leases.values() if lease.start < lease.stop}
-        for unjudged in self.state.unjudged.values():
-            message = unjudged.message
-            if self._must_wait(unjudged):
-                known = found.get(message.lease)
-                start = min(message.start, known.start) if known else message.start
-                stop = max(message.stop, known.stop) if known else message.stop
-                found[message.lease] = m.HeldLease(message.lease, message.job, start, stop)
-        return list(found.values())
+        self._say(m.Held(self.delivery.held(), self._seen))
 
     # -- leases --------------------------------------------------------------------------------------------------
 
@@ -206,7 +192,7 @@ class Worker:
     def _on_trim(self, message: m.Trim) -> None:
         lease = self.state.leases.get(message.lease)
         if lease is None:
-            waiting = (held.stop for held in self._held() if held.lease == message.lease)
+            waiting = (held.stop for held in self.delivery.held() if held.lease == message.lease)
             self._say(m.Trimmed(message.lease, next(waiting, 0)))
         elif lease.slot is None:
             lease.stop = max(lease.start, min(lease.stop, message.stop))
@@ -240,8 +226,7 @@ class Worker:
 
     def _on_over(self, job: bytes) -> None:
         self.state.pages.pop(job, None)
-        for crash in [crash for crash in self.state.crashes.values() if crash.job == job]:
-            del self.state.crashes[crash.lease]
+        self.delivery.over(job)
         for lease in [lease for lease in self.state.leases.values() if lease.job == job]:
             if lease.slot is None:
                 del self.state.leases[lease.id]
@@ -263,12 +248,10 @@ class Worker:
             lease.id, lease.job, event.start, event.stop, event.seconds, event.failed, event.unfit, event.blobs
         )
         self.state.here.update(event.blobs)
-        unjudged = Unjudged(message, event.payload, set(event.blobs))
-        self.state.unjudged[lease.job, event.start, event.stop] = unjudged
         lease.start = max(lease.start, event.stop)
         for digest in event.blobs:
             self.out.append(SendBlob(digest))
-        self._say_results(unjudged)
+        self.delivery.add(message, event.payload)
 
     def _on_range_ended(self, event: RangeEnded) -> None:
         lease = self._running(event.slot)
@@ -295,14 +278,7 @@ class Worker:
         """Blame the task that ran, also if it lies behind a trim that came too late; else the next one."""
         if lease.start < lease.stop:
             index = max(event.index, lease.start)
-            self._crashed(m.Crashed(lease.id, lease.job, index, event.kind, event.detail, event.slot))
-
-    def _crashed(self, crash: m.Crashed) -> None:
-        """Nobody answers that, so it is said in each session until the job is over; the broker counts it once."""
-        self.state.crashes[crash.lease] = crash
-        if len(self.state.crashes) > MOST_CRASHES:
-            del self.state.crashes[next(iter(self.state.crashes))]
-        self._say(crash)
+            self.delivery.crashed(m.Crashed(lease.id, lease.job, index, event.kind, event.detail, event.slot))
 
     def _blame_start(self, slot: Slot, event: Died) -> None:
         """A process that does not even start: whoever waits for it must hear of it."""
@@ -310,7 +286,7 @@ class Worker:
             if lease.context == slot.context and slot.failures >= 3:
                 del self.state.leases[lease.id]
                 detail = f"the task process does not start: {event.detail}"
-                self._crashed(m.Crashed(lease.id, lease.job, lease.start, "crash", detail, slot.number))
+                self.delivery.crashed(m.Crashed(lease.id, lease.job, lease.start, "crash", detail, slot.number))
                 return
 
     def _on_wrote(self, event: Wrote) -> None:
@@ -332,25 +308,9 @@ class Worker:
         for lease in self.state.queue():  # the broker does not have it: nobody can run this
             if event.digest in self.state.blobs(lease):
                 del self.state.leases[lease.id]
-                self._crashed(m.Crashed(lease.id, lease.job, lease.start, "crash", "a blob of it is missing", 0))
-
-    def _on_blob_there(self, event: BlobThere) -> None:
-        waited = {u.message.lease for u in self.state.unjudged.values() if event.digest in u.waits}
-        for unjudged in self.state.unjudged.values():
-            unjudged.waits.discard(event.digest)
-        for unjudged in self.state.unjudged.values():
-            if unjudged.message.lease in waited:
-                self._say_results(unjudged)
-
-    def _say_results(self, unjudged: Unjudged) -> None:
-        if self.line.welcome is not None and not self._must_wait(unjudged):
-            self._say(unjudged.message, unjudged.payload)
-
-    def _must_wait(self, unjudged: Unjudged) -> bool:
-        """Results of a lease go in order, so that the broker does not take one that waits for its blobs for skipped."""
-        lease, start = unjudged.message.lease, unjudged.message.start
-        others = (each for each in self.state.unjudged.values() if each.waits)
-        return any(each.message.lease == lease and each.message.start <= start for each in others)
+                self.delivery.crashed(
+                    m.Crashed(lease.id, lease.job, lease.start, "crash", "a blob of it is missing", 0)
+                )
 
     # -- time ----------------------------------------------------------------------------------------------------
 
@@ -359,7 +319,7 @@ class Worker:
         if asked == "silent":
             self.out.append(Reconnect())
         elif asked == "beat" and not self._ended:
-            self._say(m.Beat(self._seen, digests.held(held.lease for held in self._held())))
+            self._say(m.Beat(self._seen, digests.held(held.lease for held in self.delivery.held())))
 
     def _on_drain(self, event: Drain, now: float) -> None:
         if event.at_once:

@@ -54,7 +54,6 @@ class Unjudged(msgspec.Struct):
     message: Results
     payload: bytes
     waits: set[bytes]
-    said: bool = False
 
 
 class State:
