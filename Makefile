@@ -14,7 +14,7 @@ help: ## this list
 demo: venv ## a real job on a private cluster of this machine, with kill -9 in the middle
 	@$(BIN)/raisin demo
 
-test: venv-dev ## the whole suite, then without the slow tests on every other Python found (PYTEST_ARGS="...")
+test: venv-dev ## the whole suite, and without the slow tests on every other Python found (PYTEST_ARGS="...")
 	@$(BIN)/python scripts/test_matrix.py $(PYTEST_ARGS)
 
 lint: venv-dev ## ruff: rules and format

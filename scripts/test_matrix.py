@@ -1,8 +1,9 @@
-"""Runs the suite on this Python, then without its slow tests on every other Python of the matrix that is found.
+"""Runs the suite on this Python, and without its slow tests on every other Python of the matrix that is found.
 
     .venv/bin/python scripts/test_matrix.py [arguments of pytest]
 
-Ends with one line that sums up all runs, `N passed, N failed`; exit code 1 if anything failed.
+The others run one after the other beside this one (most tests wait for processes); what they say is shown when they
+are done. Ends with one line that sums up all runs, `N passed, N failed`; exit code 1 if anything failed.
 Rules of this file: the standard library only; its own Python is the default one.
 """
 
@@ -15,8 +16,9 @@ import sys
 import tempfile
 import xml.etree.ElementTree as xml
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TextIO
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 VERSIONS: Final = ("3.10", "3.11", "3.12", "3.13")
@@ -40,10 +42,14 @@ class Tally(NamedTuple):
 def main(arguments: Sequence[str]) -> int:
     """Run everything; 0 if all passed."""
     default = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    tallies = {default: run(Path(sys.executable), arguments)}
-    for version in VERSIONS:
-        if version != default:
-            tallies |= run_further(version, arguments)
+    others = [version for version in VERSIONS if version != default]
+    with ThreadPoolExecutor(1) as beside:
+        running = [beside.submit(run_further, version, arguments) for version in others]
+        tallies = {default: run(Path(sys.executable), arguments)}
+        for each in running:
+            further, said = each.result()
+            say(said)
+            tallies |= further
     total = Tally(*map(sum, zip(*tallies.values())))
     if len(tallies) > 1:
         for version, tally in tallies.items():
@@ -52,28 +58,38 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if total.failed else 0
 
 
-def run_further(version: str, arguments: Sequence[str]) -> dict[str, Tally]:
-    """Run the quick tests in an environment of their own; nothing where that Python is not found."""
+def run_further(version: str, arguments: Sequence[str]) -> tuple[dict[str, Tally], str]:
+    """Run the quick tests in an environment of their own; what came of it (nothing where that Python is not found),
+    and what was said."""
     python = interpreter(version)
     if python is None:
-        say(f"== Python {version}: not found (or without venv); not run")
-        return {}
-    say(f"== Python {version}")
+        return {}, f"== Python {version}: not found (or without venv); not run"
     environment = f".venv-{version}"
-    made = subprocess.run(["sh", "scripts/venv.sh", environment, "test", python], cwd=ROOT, check=False)
-    if made.returncode:
-        say(f"== Python {version}: its environment could not be made")
-        return {version: Tally(failed=1)}
-    quick = ["--quiet", *arguments, "-m", "not slow"]
-    return {version: run(ROOT / environment / "bin" / "python", quick, may_be_empty=True)}
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
+        made = subprocess.run(
+            ["sh", "scripts/venv.sh", environment, "test", python],
+            cwd=ROOT,
+            check=False,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        if made.returncode:
+            tally = Tally(failed=1)
+        else:
+            quick = ["--quiet", *arguments, "-m", "not slow"]
+            tally = run(ROOT / environment / "bin" / "python", quick, may_be_empty=True, output=output)
+        output.seek(0)
+        return {version: tally}, f"== Python {version}\n{output.read().rstrip()}"
 
 
-def run(python: Path, arguments: Sequence[str], may_be_empty: bool = False) -> Tally:
-    """One run of pytest, its output shown as it comes."""
+def run(python: Path, arguments: Sequence[str], may_be_empty: bool = False, output: TextIO | None = None) -> Tally:
+    """One run of pytest, its output shown as it comes, or kept."""
     with tempfile.TemporaryDirectory(prefix="rsn-") as place:
         report = Path(place) / "report.xml"
         command = [str(python), "-m", "pytest", f"--timeout={HANG}", f"--junitxml={report}", *arguments]
-        code = subprocess.run(command, cwd=ROOT, env=environ(), check=False).returncode
+        code = subprocess.run(
+            command, cwd=ROOT, env=environ(), check=False, stdout=output, stderr=subprocess.STDOUT if output else None
+        ).returncode
         tally = read(report) if report.exists() else Tally()
     fine = (0, NOTHING_SELECTED) if may_be_empty else (0,)
     if code not in fine and not tally.failed:

@@ -55,6 +55,7 @@ def test_the_whole_library(place: Path) -> None:
     nothing_is_left(place)
 
 
+@pytest.mark.slow
 def test_a_picture_of_it(place: Path, tmp_path: Path) -> None:
     path = tmp_path / "demo.svg"
     done = raisin("demo", "--files", "60", "--picture", str(path), TMPDIR=str(place))
@@ -68,15 +69,18 @@ def test_a_picture_of_it(place: Path, tmp_path: Path) -> None:
         assert private not in picture
 
 
+@pytest.mark.slow
 def test_keep(place: Path) -> None:
     done = raisin("demo", "--files", "10", "--keep", TMPDIR=str(place))
     assert done.returncode == 0
     kept = re.search(r"^kept: (.*)$", done.stdout, re.MULTILINE)
     assert kept
-    assert sorted(path.name for path in Path(kept[1]).iterdir() if path.is_dir()) == ["anna", "ben", "broker"]
+    folders = sorted(path.name for path in Path(kept[1]).iterdir() if path.is_dir())
+    assert folders == ["anna", "ben", "broker", "clients"]
     assert (Path(kept[1]) / "broker" / "raisin.db").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_it_ends_in_order_when_it_is_stopped(place: Path, number: signal.Signals, code: int) -> None:
     with start("demo", TMPDIR=str(place)) as demo:
@@ -128,6 +132,7 @@ Ledger.add = wrong
 @pytest.mark.parametrize(
     ("sabotage", "said"), [(DOUBLED, ": counted 2 times"), (CHANGED, ": the cluster says Report(")]
 )
+@pytest.mark.slow
 def test_it_fails_when_something_is_wrong(place: Path, sabotage: str, said: str) -> None:
     done = raisin("demo", "--files", "10", before=sabotage, TMPDIR=str(place))
     assert done.returncode == 1

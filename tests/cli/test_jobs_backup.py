@@ -15,6 +15,7 @@ from raisin_core import home as homes
 from raisin_core.client import connection
 from raisin_core.identity import keys, roster
 from tests.cli.programs import raisin, start
+from tests.e2e.support import until
 
 
 @contextmanager
@@ -49,7 +50,7 @@ def saved(tmp_path: Path) -> Path:
     data = tmp_path / "data"
     with broker(data, tmp_path / "client.key"):
         m = face.Map(abs, [-1, -2], name="kept", save=True).start()
-        assert face.attach(m.id).progress().total == 2
+        until(lambda: face.attach(m.id).progress().total == 2, "it is submitted whole")
         done = raisin("broker", "backup", str(target), "--data", str(data))
         busy = one_line("broker", "restore", str(target), "--data", str(data))
         checked = raisin("broker", "check", "--data", str(data))

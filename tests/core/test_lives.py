@@ -34,6 +34,13 @@ def test_the_dead_are_told_once(tmp_path: Path) -> None:
     living.end()
 
 
+def test_where_nothing_can_be_written_there_is_no_news(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    life = Life(tmp_path / "file" / "clients")
+    assert life.before == []
+    life.end()
+
+
 def test_there_is_a_limit_and_other_files_stay(tmp_path: Path) -> None:
     for number in range(MOST + 3):
         (tmp_path / f"{number:032x}").touch()

@@ -7,11 +7,14 @@ import signal
 import time
 
 import psutil
+import pytest
 
 import raisin
 from tests.e2e import support
 from tests.e2e.faults import frozen, impatient, named
 from tests.e2e.support import until
+
+pytestmark = pytest.mark.slow  # what it tests is the same on every Python
 
 
 def waits_for(folder):

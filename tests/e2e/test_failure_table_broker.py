@@ -14,6 +14,8 @@ from tests.e2e import support
 from tests.e2e.faults import IMPATIENT, impatient
 from tests.e2e.support import until
 
+pytestmark = pytest.mark.slow  # what it tests is the same on every Python
+
 
 def test_broker_killed_in_the_middle_loses_nothing(folder):
     with support.cluster(folder, "ann") as cluster, cluster.connect():

@@ -12,7 +12,10 @@ from tests.e2e import support
 from tests.e2e.faults import fill, small_disk
 from tests.e2e.support import until
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux mounts a small disk so easily")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="only Linux mounts a small disk so easily"),
+]
 
 MEGABYTES = 128
 FULL = "what runs is finished, nothing new is taken until there is room"

@@ -18,6 +18,8 @@ from raisin_core.messages import Beat, BeatBack, Hello, Refused, Welcome, WhoAre
 from tests.e2e import support
 from tests.e2e.support import until
 
+pytestmark = pytest.mark.slow  # what it tests is the same on every Python
+
 UNKNOWN = [FIRST, b"\x92\xa7unknown\x01"]
 TOO_LARGE = [FIRST, bytes(MAX_HEADER + 1)]
 

@@ -29,18 +29,24 @@ def tries(folder):
     return [path.read_text() for path in sorted(folder.iterdir(), key=lambda path: int(path.name))]
 
 
-def attempt(folder):
-    """Called by a task: notes the attempt and who made it; the number of the attempt."""
-    number = len(list(folder.iterdir())) + 1
-    (folder / str(number)).write_text(os.environ["WHO"])
-    return number
+@pytest.fixture
+def attempt(tmp_path):
+    """Called by a task: notes the attempt and who made it; the number of the attempt. (Of a test, so that it travels
+    with the task: workers know no tests.)"""
+
+    def note():
+        number = len(list(tmp_path.iterdir())) + 1
+        (tmp_path / str(number)).write_text(os.environ["WHO"])
+        return number
+
+    return note
 
 
-def test_task_process_dies_on_different_hosts(cluster, tmp_path):
+def test_task_process_dies_on_different_hosts(cluster, attempt, tmp_path):
     """Three strikes, the first two at different places; the error names signals, hosts and last output."""
 
     def run():
-        attempt(tmp_path)
+        attempt()
         os.write(2, f"last words of {os.environ['WHO']}\n".encode())
         os.abort()
 
@@ -74,9 +80,9 @@ def test_task_process_dies_out_of_memory(cluster):
     assert raisin.process(abs, (-1,)) == 1
 
 
-def test_function_raises_and_is_tried_elsewhere(cluster, tmp_path):
+def test_function_raises_and_is_tried_elsewhere(cluster, attempt, tmp_path):
     def run():
-        number = attempt(tmp_path)
+        number = attempt()
         if number < 3:
             raise ValueError(f"attempt {number}")
         return "done"
@@ -86,11 +92,11 @@ def test_function_raises_and_is_tried_elsewhere(cluster, tmp_path):
     assert set(tries(tmp_path)[:2]) == {"ann", "zoe"}
 
 
-def test_function_raises_to_the_end(cluster, tmp_path):
+def test_function_raises_to_the_end(cluster, attempt, tmp_path):
     """The last attempt's exception, as it was, with the traceback from there and the name of the host."""
 
     def run(path):
-        attempt(tmp_path)
+        attempt()
         return open(path)
 
     with pytest.raises(FileNotFoundError) as caught:

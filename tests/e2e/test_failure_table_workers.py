@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import time
 
+import pytest
+
 import raisin
 from tests.e2e import support
 from tests.e2e.faults import cable, frozen, impatient, named
 from tests.e2e.support import until
+
+pytestmark = pytest.mark.slow  # what it tests is the same on every Python
 
 
 def runs_of(folder):

@@ -15,6 +15,8 @@ import raisin
 from tests.e2e import support
 from tests.e2e.support import until
 
+pytestmark = pytest.mark.slow  # what it tests is the same on every Python
+
 RUN = "import sys\nfrom raisin_cli.main import main\nsys.exit(main())"
 WAITS = """
 from raisin_cli.waiting import Line

@@ -11,6 +11,8 @@ from raisin_core.identity import keys, roster
 from tests.e2e import support
 from tests.e2e.test_jobs import RUN, one_line
 
+pytestmark = pytest.mark.slow  # what it tests is the same on every Python
+
 
 def admit(cluster, name, account):
     """A client's machine of this account; gives its key file."""

@@ -15,6 +15,8 @@ import raisin
 from tests.e2e import support
 from tests.e2e.support import Cluster, until
 
+pytestmark = pytest.mark.slow  # what it tests is the same on every Python
+
 MB = 10**6
 SAVED = """
     import os

@@ -14,6 +14,8 @@ from raisin_core.errors import NotYourJob, RosterError
 from raisin_core.identity import keys, roster
 from tests.e2e import support
 
+pytestmark = pytest.mark.slow  # what it tests is the same on every Python
+
 ODD = [
     'it\'s "quoted"',
     "🦊 snö 東京",

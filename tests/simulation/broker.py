@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
@@ -128,7 +129,9 @@ class BrokerHost(Host):
             check_turn(self.machine, self.wall)
 
     def next_deadline(self) -> float | None:
-        return self.machine.next_deadline()
+        deadline = self.machine.next_deadline()
+        assert deadline is None or math.isfinite(deadline), "its shell could not wait for that"
+        return deadline
 
     def silent(self, key: str) -> bool:
         """Whether it may believe that this peer is gone."""

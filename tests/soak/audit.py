@@ -76,8 +76,10 @@ def stored(database: Path) -> list[StoredJob]:
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=5.0)) as db:
         won: dict[int, list[Range]] = {}
         for number, ranges, *whole in db.execute("SELECT job, won, start, stop FROM results ORDER BY job, arrival"):
-            won.setdefault(number, []).extend(_ranges(ranges) or [tuple(whole)])
-        jobs = db.execute("SELECT number, job, name, state, total FROM jobs ORDER BY number").fetchall()
+            won.setdefault(number, []).extend(_ranges(ranges) if ranges else [tuple(whole)])
+        jobs = db.execute(
+            "SELECT number, job, name, state, total FROM jobs WHERE job IS NOT NULL ORDER BY number"
+        ).fetchall()
     return [StoredJob(id.hex(), name, state, total, won.get(number, [])) for number, id, name, state, total in jobs]
 
 

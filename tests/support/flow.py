@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 
@@ -74,6 +75,8 @@ class Flow:
         else:
             actions[word](rest)
         self.machine.check()
+        deadline = self.machine.next_deadline()
+        assert deadline is None or math.isfinite(deadline), "the shell could not wait for that"
 
     def tell(self, *lines: str) -> list[str]:
         """Lines with `>`; what came out at the last of them."""

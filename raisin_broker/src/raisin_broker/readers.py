@@ -120,7 +120,8 @@ class Readers:
     def deadline(self) -> float | None:
         """When progress is to be said."""
         changed = any(job.changed and job.watchers for job in self.state.active.values())
-        times = [job.left_at + self.state.patience for job in self._left() if job.left_at and not job.told_abandoned]
+        left = (job.left_at for job in self._left() if job.left_at is not None and not job.told_abandoned)
+        times = [max(self._now, at + self.state.patience) for at in left]  # some are known to have left: minus infinity
         return min([*times, *([self._progress_at] if changed else [])], default=None)
 
     def _left(self) -> list[Job]:

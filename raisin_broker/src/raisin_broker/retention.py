@@ -70,12 +70,15 @@ class Retention:
             self._forget(job for youngest, group in self._idle() if youngest <= until for job in group)
 
     def on_room(self, room: Room) -> None:
-        """The oldest jobs go where there is too much; nothing new is taken while there is no room."""
+        """The oldest jobs go where there is too much; nothing new is taken while there is no room.
+
+        A full disk alone costs no job that was to be kept: another program may have filled it.
+        """
         over = 0 < self.keep.most < room.used
         if not over:
             self._at_once = 1
         going = not self.submissions.out.durable(self._batch)  # so it is not known yet how much is left
-        if (over or room.short) and not going:
+        if over and not going:
             going = self._make_room(room)
         self.state.room = room.short or (self._too_much(room, going) if over else "")
 
@@ -85,11 +88,9 @@ class Retention:
 
     def _make_room(self, room: Room) -> bool:
         """The oldest go: few at first, then more, but not more than the average says; whether there were any."""
-        due = 1
-        if not room.short:
-            needed = (room.used - self.keep.most) * len(self.state.jobs) // room.used
-            due = max(1, min(self._at_once, needed))
-            self._at_once = min(2 * self._at_once, MOST_AT_ONCE)
+        needed = (room.used - self.keep.most) * len(self.state.jobs) // room.used
+        due = max(1, min(self._at_once, needed))
+        self._at_once = min(2 * self._at_once, MOST_AT_ONCE)
         oldest: list[Job] = []
         for _, group in self._idle():
             if len(oldest) >= due:

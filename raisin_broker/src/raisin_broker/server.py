@@ -228,8 +228,8 @@ class Server:
     def _patience(self) -> int:
         """Milliseconds until something must be looked at."""
         deadline = self.machine.next_deadline()
-        wait = ROSTER_SECONDS if deadline is None else min(ROSTER_SECONDS, deadline - time.monotonic())
-        return 0 if self.house.busy else max(0, int(wait * 1000 + 0.999))
+        wait = ROSTER_SECONDS if deadline is None else min(ROSTER_SECONDS, max(0.0, deadline - time.monotonic()))
+        return 0 if self.house.busy else int(wait * 1000 + 0.999)
 
     def _now(self) -> Instant:
         return Instant(time.monotonic(), time.time())

@@ -126,7 +126,7 @@ def connect(address: str, *, broker_key: str, key_file: str | os.PathLike[str] |
     wanted = keys.check_key(broker_key)
     path = Path(key_file) if key_file is not None else home.private_directory(home.home()) / "client.key"
     own, _ = keys.load_or_make(path)
-    life = Life(home.home() / "clients" / digests.content(wanted + own.public).hex()[:16])
+    life = Life(path.parent / "clients" / digests.content(wanted + own.public).hex()[:16])
     session = Session(Me(life.instance, home.host_name(), os.getpid(), before=life.before), address, wanted, own)
     try:
         _await(session, CONNECT_SECONDS, line_to_add(own.public.decode(), home.host_name(), "client"))

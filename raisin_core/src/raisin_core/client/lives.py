@@ -24,12 +24,12 @@ class Life:
     """This process as a client: its `instance`, and the instances before it that are dead, at most `MOST`."""
 
     def __init__(self, directory: Path) -> None:
-        """Raises OSError if the directory cannot be used."""
-        directory = home.private_directory(directory)
-        self.before = [bytes.fromhex(path.name) for path in _dead(directory)]
         self.instance = secrets.token_bytes(16)
+        self.before: list[bytes] = []
         self._lock = home.Lock(directory / self.instance.hex())
-        self._lock.acquire(blocking=False)
+        with contextlib.suppress(OSError):  # a key may lie where nothing can be written
+            self.before = [bytes.fromhex(path.name) for path in _dead(home.private_directory(directory))]
+            self._lock.acquire(blocking=False)
 
     def end(self) -> None:
         """This process is no client any more, and says so itself."""
