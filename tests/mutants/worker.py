@@ -16,12 +16,6 @@ MUTANTS: Final = (
         "            self._say_results(each)\n        self._say_crashes(self.state.crashes.keys())",
         "            pass\n        self._say_crashes(self.state.crashes.keys())",
     ),
-    Mutant(
-        "says results before others of their lease that wait for blobs",
-        DELIVERY,
-        "        return any(message.lease == lease and message.start <= start for message in waiting)",
-        "        return any(message.lease == lease and message.start == start for message in waiting)",
-    ),
     Mutant("does not tell of a crash", MACHINE, "            self._say_crash(lease, event)\n", ""),
     Mutant(
         "blames the first task of the range for a crash",
