@@ -6,7 +6,7 @@ SEED ?= 1
 BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME
 
-.PHONY: help demo test lint format types docs docs-check wheels bench soak simulate mutants clean venv venv-dev
+.PHONY: help demo test lint format types docs docs-check wheels bench soak simulate fuzz mutants clean venv venv-dev
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -49,6 +49,9 @@ soak: venv-dev ## real chaos: kill -9, closed lids, pulled cables, full disks (r
 
 simulate: venv-dev ## the simulation: SEEDS=100000 or first:last on all cores, SEED=12 for one with its story
 	@$(BIN)/python -m tests.simulation $(if $(SEED),$(SEED),--seeds $(or $(SEEDS),300) $(SIMULATE_ARGS))
+
+fuzz: venv-dev ## damaged and hostile bytes for whatever reads bytes of others (SECONDS=600 FUZZ="values streams")
+	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(FUZZ)
 
 mutants: venv-dev ## breaks the machines on purpose, one way after the other: the simulation must find each
 	@$(BIN)/python -m tests.mutants $(MUTANTS)

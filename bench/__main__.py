@@ -89,7 +89,7 @@ def about(options: argparse.Namespace) -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("workloads", nargs="*", help="commits, map, recovery, roundtrip, start; default: all")
+    parser.add_argument("workloads", nargs="*", help="commits, map, recovery, roundtrip, sealing, start; default: all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--slots", type=int, default=2)
     parser.add_argument("--out", help="name of the result files; default: today's date")

@@ -87,10 +87,12 @@ IMPURE = {
 IMPURE_CALLS = {"open", "print"}
 
 # An interpreter of tasks may have nothing but these (cloudpickle inside functions): what must work there.
-PORTABLE = ("raisin_core.errors", "raisin_core.failures", "raisin_core.pages", "raisin_core.serialization")
+PORTABLE = ("errors", "failures", "pages", "serialization", "ciphers")
 ANALYSIS = ("fingerprint", "classes", "source", "modules", "bytecode", "syntax", "origin", "parts")
-PORTABLE += tuple(f"raisin_core.analysis.{name}" for name in ANALYSIS)
+PORTABLE = tuple(f"raisin_core.{name}" for name in (*PORTABLE, *(f"analysis.{each}" for each in ANALYSIS)))
 PORTABLE_NEEDS = {"cloudpickle"}
+OPTIONAL = {"cryptography", "Cryptodome", "zstandard", "msgspec", "numpy", "pandas", "pyarrow"}  # better with them
+IMPORTED_LATE = "raisin_core.serialization.pickling"  # may need cloudpickle at its top
 TASK_PROCESS = "raisin_worker.task_process"
 
 LONGEST = 400
@@ -232,11 +234,10 @@ def task_processes_need_nothing(modules: Modules) -> list[str]:
 
 def needs(module: Module) -> list[Import]:
     """What is neither of the standard library nor portable itself."""
-    return [
-        each
-        for each in module.imports
-        if top(each.name) not in sys.stdlib_module_names and not (each.inside and top(each.name) in PORTABLE_NEEDS)
-    ]
+    inside = PORTABLE_NEEDS | (OPTIONAL if module.name.split(".")[1:2] in (["serialization"], ["ciphers"]) else set())
+    at_top = PORTABLE_NEEDS if module.name == IMPORTED_LATE else set()
+    found = [each for each in module.imports if top(each.name) not in sys.stdlib_module_names]
+    return [each for each in found if top(each.name) not in (inside if each.inside else at_top)]
 
 
 def nothing_is_swallowed(modules: Modules) -> list[str]:
@@ -355,7 +356,7 @@ BAD: list[tuple[Rule, dict[str, str]]] = [
     (portable_modules_need_nothing, {"raisin_core.errors": "import msgspec"}),
     (portable_modules_need_nothing, {"raisin_core.pages": "import cloudpickle"}),
     (portable_modules_need_nothing, {"raisin_core.pages": "def f():\n    import numpy"}),
-    (portable_modules_need_nothing, {"raisin_core.serialization.values": "from raisin_core import messages"}),
+    (portable_modules_need_nothing, {"raisin_core.serialization.objects": "from raisin_core import messages"}),
     (task_processes_need_nothing, {TASK_PROCESS: "def f():\n    import msgspec"}),
     (task_processes_need_nothing, {TASK_PROCESS: "import numpy"}),
     (task_processes_need_nothing, {TASK_PROCESS: "from .x import y", "raisin_worker.x": "import zmq"}),

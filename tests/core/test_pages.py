@@ -5,7 +5,7 @@ from __future__ import annotations
 import doctest
 import hashlib
 import pickle
-import threading
+import sys
 from array import array
 from collections import OrderedDict
 from typing import Any
@@ -134,13 +134,13 @@ def test_no_payload(payload: bytes) -> None:
 
 
 def test_an_argument_that_cannot_travel_is_named() -> None:
-    with pytest.raises(SerializationError, match=r"argument 2\['lock'\] \(lock\)"):
-        encode([1, [2], {"lock": threading.Lock()}])
+    with pytest.raises(SerializationError, match=r"argument 2\['frame'\] \(a frame\)"):
+        encode([1, [2], {"frame": sys._getframe()}])
 
 
 def test_the_others_travel_where_failures_are_taken() -> None:
     failed: dict[int, Exception] = {}
-    page = encode([1, [2], threading.Lock(), 4, [5]], failed=failed.__setitem__)
+    page = encode([1, [2], sys._getframe(), 4, [5]], failed=failed.__setitem__)
     assert decode(page.payload, nothing) == [1, [2], None, 4, [5]]
     assert list(failed) == [2]
     assert isinstance(failed[2], SerializationError)
@@ -164,7 +164,7 @@ def test_failures_stand_where_values_would() -> None:
     assert isinstance(back.items[1].error(), KeyError)
 
 
-@pytest.mark.parametrize("value", [threading.Lock(), Broken()], ids=["cannot be sent", "cannot be rebuilt"])
+@pytest.mark.parametrize("value", [sys._getframe(), Broken()], ids=["cannot be sent", "cannot be rebuilt"])
 def test_a_result_that_cannot_travel_is_a_failure_of_its_own_task(value: object) -> None:
     back = outcomes_again(outcomes([1, value, [3], Failure.of(KeyError("k"))]))
     assert (back.items[0], back.items[2]) == (1, [3])
@@ -182,3 +182,12 @@ def test_timing_is_one_by_one_or_a_mean() -> None:
 
 def test_doctests() -> None:
     assert doctest.testmod(pages) == (0, 1)
+
+
+def test_sources_of_modules_stand_in_a_page_once(tmp_path, monkeypatch):
+    (tmp_path / "mine_for_pages.py").write_text("class Thing:\n    pass\n" + "# so that it is long\n" * 500)
+    monkeypatch.syspath_prepend(tmp_path)
+    module = __import__("mine_for_pages")
+    page = encode([module.Thing() for _ in range(50)])
+    assert page.payload.count(b"# so that it is long\n") == 500
+    assert [type(each) for each in decode(page.payload, nothing)] == [module.Thing] * 50

@@ -154,11 +154,11 @@ def test_functions_are_what_they_do():
 
 def test_what_cannot_be_digested_is_named():
     lock = threading.Lock()
-    with pytest.raises(SerializationError, match=r"element 2\['a'\]\[0\] \(lock\)"):
+    with pytest.raises(SerializationError, match=r"element 2\['a'\]\[0\] \(a lock\)"):
         tags(KEY, [1, (2,), {"a": [lock]}])
-    with pytest.raises(SerializationError, match=r"argument\.a \(lock\)"):
+    with pytest.raises(SerializationError, match=r"argument\.a \(a lock\)"):
         tag(KEY, Plain(a=lock))
-    with pytest.raises(SerializationError, match=r"thing \(Stubborn\): will not"):
+    with pytest.raises(SerializationError, match=r"thing \(a Stubborn\): will not"):
         stable(Stubborn(), name="thing")
     with pytest.raises(SerializationError, match="recursion"):
         stable(nested(100_000))

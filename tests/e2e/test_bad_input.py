@@ -34,30 +34,30 @@ def complaint(kind, call, *args, **options):
     return str(caught.value)
 
 
-class HasAGenerator:
+class HasAThread:
     def __init__(self):
-        self.items = {"inner": [1, (n for n in "ab")]}
+        self.items = {"inner": [1, threading.Thread()]}
 
 
 def test_an_argument_that_cannot_travel_is_named_with_its_path():
-    said = complaint(raisin.SerializationError, raisin.map, len, [[1], [2], HasAGenerator()])
-    assert said.startswith("cannot serialize argument 2.items['inner'][1] (generator): ")
-    assert said.endswith("; pass list(generator), or the generator as the iterable of a map")
+    said = complaint(raisin.SerializationError, raisin.map, len, [[1], [2], HasAThread()])
+    assert said.startswith("cannot serialize argument 2.items['inner'][1] (a Thread): ")
+    assert said.endswith("; start it inside the function")
     with pytest.raises(TypeError):
-        raisin.process(len, (HasAGenerator(),))
-    said = complaint(raisin.SerializationError, raisin.process, len, ([0, threading.Lock()],))
-    assert "[1] (lock): " in said
-    assert "make it inside the function" in said
-    assert "axis" in complaint(raisin.SerializationError, raisin.scan, len, [[threading.Lock()]])
+        raisin.process(len, (HasAThread(),))
+    said = complaint(raisin.SerializationError, raisin.process, len, ([0, sys._getframe()],))
+    assert "[1] (a frame): " in said
+    assert "it belongs to this process" in said
+    assert "axis" in complaint(raisin.SerializationError, raisin.scan, len, [[threading.Thread()]])
 
 
 def test_the_results_before_an_argument_that_cannot_travel():
-    values = raisin.map(lambda x: 1, [1, 2, HasAGenerator(), 4])
+    values = raisin.map(lambda x: 1, [1, 2, HasAThread(), 4])
     assert [next(values), next(values)] == [1, 1]
     with pytest.raises(raisin.SerializationError, match="argument 2"):
         next(values)
     assert list(values) == []
-    m = raisin.Map(lambda x: 1, [1, HasAGenerator(), 4])
+    m = raisin.Map(lambda x: 1, [1, HasAThread(), 4])
     with pytest.raises(raisin.SerializationError, match="argument 1"):
         m.get()
     assert m.state == "failed"
@@ -68,20 +68,20 @@ def test_the_results_before_an_argument_that_cannot_travel():
 
 
 def test_a_function_that_cannot_travel_is_named():
-    lock, items = threading.Lock(), (n for n in "ab")
-    assert "its variable lock (lock)" in complaint(raisin.SerializationError, raisin.map, lambda x: lock, [1])
-    assert "its variable items (generator)" in complaint(raisin.SerializationError, raisin.Map, lambda x: items, [1])
+    thread, frame = threading.Thread(), sys._getframe()
+    assert "its variable thread (a Thread)" in complaint(raisin.SerializationError, raisin.map, lambda x: thread, [1])
+    assert "its variable frame (a frame)" in complaint(raisin.SerializationError, raisin.Map, lambda x: frame, [1])
 
-    def named(x, default=lock):
+    def named(x, default=thread):
         return default
 
     said = complaint(raisin.SerializationError, raisin.process, named, (1,))
-    assert said.startswith("cannot serialize named, its default 0 (lock): ")
+    assert said.startswith("cannot serialize named, its default 0 (a Thread): ")
     with socket.socket() as connection:
         said = complaint(raisin.SerializationError, raisin.map, connection.send, [b"x"])
         assert "connect inside the function" in said
-    said = complaint(raisin.SerializationError, raisin.map, abs, [1], kwargs={"items": items})
-    assert said.startswith("cannot serialize kwargs of abs['items'] (generator): ")
+    said = complaint(raisin.SerializationError, raisin.map, abs, [1], kwargs={"items": frame})
+    assert said.startswith("cannot serialize kwargs of abs['items'] (a frame): ")
 
 
 @pytest.mark.parametrize("verb", VERBS)

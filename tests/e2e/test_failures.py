@@ -330,11 +330,11 @@ def test_an_argument_that_cannot_be_rebuilt():
 
 def test_a_result_that_cannot_travel_is_named():
     def run(x):
-        return [1, {"here": (each for each in [])}] if x else x
+        return [1, {"here": sys._getframe()}] if x else x
 
     values = raisin.map(run, [0, 1, 0])
     assert next(values) == 0
-    with pytest.raises(raisin.SerializationError, match=r"result of task 1\[1\]\['here'\] \(generator\)"):
+    with pytest.raises(raisin.SerializationError, match=r"result of task 1\[1\]\['here'\] \(a frame\)"):
         next(values)
     assert next(values) == 0
 

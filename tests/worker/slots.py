@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import cloudpickle
 
 from raisin_core import pages
+from raisin_core.serialization import objects
 from raisin_worker.events import Died, Outcome, RangeEnded, Ready, SlotEvent, Wrote
 from raisin_worker.executor import Executor
 
@@ -24,24 +25,18 @@ PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 E = TypeVar("E", bound=SlotEvent)
 
 
-def function(
-    target: Callable[..., Any],
-    star: bool = False,
-    axes: bool = False,
-    python: tuple[int, int] | None = None,
-    **kwargs: Any,
-) -> bytes:
+def function(target: Callable[..., Any], star: bool = False, axes: bool = False, **kwargs: Any) -> bytes:
     """A function as its client sends it; one of a test module travels by value."""
     module = sys.modules.get(getattr(target, "__module__", "") or "")
     ours = module is not None and module.__name__.startswith("tests.")
     if ours and module is not None:
         cloudpickle.register_pickle_by_value(module)
     try:
-        body = cloudpickle.dumps({"target": target, "kwargs": kwargs, "star": star, "axes": axes})
+        body = objects.dumps((target, kwargs))
     finally:
         if ours and module is not None:
             cloudpickle.unregister_pickle_by_value(module)
-    return pages.pack(pickle.dumps({"python": python, "body": body})).payload
+    return pages.pack(pickle.dumps((star, axes, True, body))).payload
 
 
 def page(values: Sequence[Any], first: int = 0) -> tuple[int, int, bytes]:

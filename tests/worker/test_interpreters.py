@@ -6,6 +6,8 @@ import operator
 import os
 import signal
 import sys
+import types
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,25 @@ def test_other_interpreters_that_have_nothing(tmp_path: Path, version: str) -> N
         assert got[0].startswith(version)
         assert slot.unfit() == [(1, "No module named 'msgspec'")]  # nothing of ours leaks but what is needed
         assert slot.results(function(eval), ["lambda: 1", "1 / 0"])[1].chain[0].type == "ZeroDivisionError"
+        assert slot.results(function(scaled(3)), [1, 2]) == [[0, 3], [0, 3, 6]]
+
+
+def scaled(by: int) -> Callable[[int], list[int]]:
+    """A function that travels by value; comprehensions are compiled in other ways since Python 3.12."""
+    return lambda upto: [each * by for each in range(upto + 1)]
+
+
+def test_what_another_python_does_not_understand_is_said(tmp_path: Path) -> None:
+    python = next((found for version in PYTHONS if (found := interpreter(version))), None)
+    if python is None:
+        pytest.skip("no other Python here")
+    code = (lambda x: x + 123456).__code__.replace(co_consts=(None, 654321), co_filename="<nowhere>")  # in no text
+    made = types.FunctionType(code, {})
+    for slot in started(tmp_path, python=python):
+        slot.results(function(made), [1])
+        ((index, why),) = slot.unfit()
+        assert index == 0
+        assert "its source is not known there" in why
 
 
 def test_a_python_that_is_too_old_says_so(tmp_path: Path) -> None:

@@ -215,7 +215,7 @@ def test_ordinary_errors_are_the_tasks_own_affair() -> None:
 
 
 def test_a_function_that_is_none() -> None:
-    for payload in (b"", b"\0", pages.pack(b"nonsense").payload, pages.pack(pickle.dumps({"python": None})).payload):
+    for payload in (b"", b"\0", pages.pack(b"nonsense").payload, pages.pack(pickle.dumps({"target": None})).payload):
         with pytest.raises(Unfit):
             load_function(payload, nothing)
 

@@ -5,6 +5,8 @@ def foo(x): return x ** 2
 list(raisin.map(foo, range(5)))        # on all cores of this machine, or on the cluster you connected to
 """
 
+import os
+
 from raisin_core import __version__
 from raisin_core.client.attach import attach
 from raisin_core.client.connection import connect
@@ -16,6 +18,7 @@ from raisin_core.errors import (
     BrokerUnreachable,
     CancelledError,
     ClusterError,
+    CodeError,
     DataLost,
     DeadlineExceeded,
     ForkError,
@@ -29,23 +32,38 @@ from raisin_core.errors import (
     RemoteTraceback,
     SerializationError,
     StartError,
+    StreamError,
+    Tampered,
     TaskCrashed,
     TaskError,
     TaskFailed,
     TaskTimeout,
     TimeoutError,
+    Truncated,
+    UnknownFormat,
     UnknownJob,
+    UntrustedResult,
     UsageError,
     VersionMismatch,
     WrongBrokerKey,
+    WrongPassword,
 )
+from raisin_core.serialization.api import copy, deserialize, dump, dumps, load, loads, serialize
+from raisin_core.serialization.families.executed import remember_executed_text
+from raisin_core.serialization.families.paths import File, Folder
+
+if os.environ.get("RAISIN_KEEP_EXEC") == "1":
+    remember_executed_text()  # before functions are made that are to run on other Pythons
 
 __all__ = [
     "BrokerUnreachable",
     "CancelledError",
     "ClusterError",
+    "CodeError",
     "DataLost",
     "DeadlineExceeded",
+    "File",
+    "Folder",
     "ForkError",
     "FunctionChanged",
     "InstallationError",
@@ -60,21 +78,34 @@ __all__ = [
     "Scan",
     "SerializationError",
     "StartError",
+    "StreamError",
+    "Tampered",
     "TaskCrashed",
     "TaskError",
     "TaskFailed",
     "TaskTimeout",
     "TimeoutError",
+    "Truncated",
+    "UnknownFormat",
     "UnknownJob",
+    "UntrustedResult",
     "UsageError",
     "VersionMismatch",
     "WrongBrokerKey",
+    "WrongPassword",
     "__version__",
     "attach",
     "connect",
+    "copy",
+    "deserialize",
+    "dump",
+    "dumps",
     "jobs",
+    "load",
+    "loads",
     "map",
     "process",
     "scan",
+    "serialize",
     "starmap",
 ]

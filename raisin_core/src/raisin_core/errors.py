@@ -3,6 +3,13 @@
     RaisinError
     +-- UsageError                 also a TypeError: a wrong option, type or call
     +-- SerializationError         also a TypeError: an object that cannot travel
+    |   +-- UntrustedResult        what is no value, from somebody whose pickles are not to be loaded
+    |   +-- CodeError              code written by another Python that has no source or cannot be compiled here
+    |   +-- StreamError            also a ValueError: bytes that are no stream of raisin's
+    |       +-- UnknownFormat      a later version of the format, or something else
+    |       +-- Truncated          also an EOFError: the stream ends before its object does
+    |       +-- Tampered           the stream was changed after it was written
+    |       +-- WrongPassword      another password, or none
     +-- InstallationError          also an ImportError: a part of raisin is not installed
     +-- KeyFileError               also a ValueError: a key file that cannot be used
     +-- RosterError                also a ValueError: a roster that says what it cannot mean
@@ -53,6 +60,35 @@ class UsageError(RaisinError, TypeError):
 
 class SerializationError(RaisinError, TypeError):
     """An object cannot travel; the text names it and the path to it."""
+
+
+class UntrustedResult(SerializationError):
+    """What is no plain value, and was to be read without pickle; the text names its type and place."""
+
+
+class CodeError(SerializationError):
+    """Code that another version of Python wrote, whose source is unknown or cannot be compiled by this one; the text
+    names it and both versions."""
+
+
+class StreamError(SerializationError, ValueError):
+    """Bytes from which no object can be read."""
+
+
+class UnknownFormat(StreamError):
+    """The bytes are of a later version of the format, or of something else; the text says which."""
+
+
+class Truncated(StreamError, EOFError):
+    """The stream ends before its object does."""
+
+
+class Tampered(StreamError):
+    """The stream is not as it was written."""
+
+
+class WrongPassword(StreamError):
+    """The stream was sealed with another password, or it is sealed and no password was given."""
 
 
 class InstallationError(RaisinError, ImportError):

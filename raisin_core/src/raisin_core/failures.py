@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from raisin_core.errors import RemoteTraceback, TaskFailed
-from raisin_core.serialization import values
+from raisin_core.serialization import objects
 
 MAX_PICKLE: Final = 64 * 1024
 MAX_TEXT: Final = 16 * 1024
@@ -78,8 +78,8 @@ def _data(error: BaseException) -> bytes:
     if not isinstance(error, Exception) or isinstance(error, (StopIteration, StopAsyncIteration)):
         return b""
     try:
-        data = values.dumps(error)
-        again = values.loads(data)
+        data = objects.dumps(error, copy_file=False, texts={})  # whoever called has the modules
+        again = objects.loads(data)
         same = type(again).__qualname__ == type(error).__qualname__ and str(again) == str(error)
     except BaseException:  # noqa: BLE001 - its own code may raise anything, SystemExit included
         return b""
@@ -89,7 +89,7 @@ def _data(error: BaseException) -> bytes:
 def _rebuild(link: Link) -> BaseException:
     if link.data:
         try:
-            error: Any = values.loads(link.data)
+            error: Any = objects.loads(link.data)
         except Exception:  # noqa: BLE001 - what was possible there may be impossible here
             error = None
         if isinstance(error, Exception):

@@ -3,7 +3,7 @@
 A page is a pickled list of segments. A run of plain atoms is one segment and costs a fraction of a microsecond per
 task; any other value is a segment of its own, so that one that cannot be rebuilt harms no other task; a value above
 `BLOB` bytes is left out, travels as a blob, and its digest stands in its place. A page that is large as a whole
-becomes a blob, too.
+becomes a blob, too. Sources of modules that values need stand first, each once.
 
 Rules of this file: the standard library and cloudpickle only; no I/O: whoever calls `load` says where blobs are.
 """
@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from raisin_core.failures import Failure
-from raisin_core.serialization import values
+from raisin_core.serialization import objects
 
 TASKS: Final = 4096
 BYTES: Final = 256 * 1024
@@ -26,7 +26,7 @@ BLOB: Final = 256 * 1024
 ATOMS: Final = frozenset({int, float, str, bytes, bool, complex, type(None)})
 
 _SIZED: Final = frozenset({str, bytes, tuple})
-_RUN, _ONE, _BLOB = 0, 1, 2
+_RUN, _ONE, _BLOB, _TEXTS = 0, 1, 2, 3
 _INLINE, _WHOLE = b"\0", b"\1"
 
 Fetch = Callable[[bytes], bytes]
@@ -67,6 +67,7 @@ def encode(items: Sequence[Any], name: str = "argument", failed: Failed | None =
     [1, 2, 'three']
     """
     blobs: dict[bytes, bytes] = {}
+    texts: dict[bytes, str] = {}
     segments: list[tuple[int, Any]] = []
     for atomic, group in _groups(items):
         if atomic:
@@ -74,7 +75,7 @@ def encode(items: Sequence[Any], name: str = "argument", failed: Failed | None =
             continue
         for index, item in group:
             try:
-                data = values.dumps(item, f"{name} {first + index}")
+                data = objects.dumps(item, f"{name} {first + index}", texts=texts)
             except Exception as error:
                 if failed is None:
                     raise
@@ -87,7 +88,9 @@ def encode(items: Sequence[Any], name: str = "argument", failed: Failed | None =
                 segments.append((_BLOB, digest))
             else:
                 segments.append((_ONE, data))
-    return pack(pickle.dumps(segments, values.PROTOCOL), blobs)
+    if texts:
+        segments.insert(0, (_TEXTS, texts))
+    return pack(pickle.dumps(segments, objects.PROTOCOL), blobs)
 
 
 def slots(payload: bytes, fetch: Fetch) -> Iterator[Callable[[], Any]]:
@@ -97,7 +100,9 @@ def slots(payload: bytes, fetch: Fetch) -> Iterator[Callable[[], Any]]:
             for atom in content:
                 yield partial(_same, atom)
         elif kind == _ONE:
-            yield partial(values.loads, content)
+            yield partial(objects.loads, content)
+        elif kind == _TEXTS:
+            objects.keep(content)
         else:
             yield partial(_load_blob, content, fetch)
 
@@ -107,7 +112,7 @@ def _same(atom: Any) -> Any:
 
 
 def _load_blob(digest: bytes, fetch: Fetch) -> Any:
-    return values.loads(fetch(digest))
+    return objects.loads(fetch(digest))
 
 
 def decode(payload: bytes, fetch: Fetch) -> list[Any]:
@@ -198,7 +203,7 @@ def encode_outcomes(outcomes: Outcomes) -> Encoded:
     page = encode(items, "result of task", failed, outcomes.start)
     told = {at: tuple(failure) for at, failure in failures.items()}
     about = (outcomes.start, told, outcomes.wall.tobytes(), outcomes.cpu.tobytes(), outcomes.rss, outcomes.text)
-    return pack(pickle.dumps((about, page.payload), values.PROTOCOL), page.blobs)
+    return pack(pickle.dumps((about, page.payload), objects.PROTOCOL), page.blobs)
 
 
 def decode_outcomes(payload: bytes, fetch: Fetch) -> Outcomes:

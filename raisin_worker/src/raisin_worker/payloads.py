@@ -1,8 +1,7 @@
 """Functions and arguments, rebuilt inside a task process; and which failures are this host's rather than the task's.
 
-A function's payload is a pickled `{"python": (major, minor) or None, "body": bytes}`; the body, a cloudpickled
-`{"target", "kwargs", "star", "axes"}`, is opened only if the bytecode in it is for this Python (another one's would
-crash).
+A function's payload is a pickled `(star, axes, with kwargs, body)`; the body is the bytes of the function, or of it and
+its keyword arguments.
 A scan's page holds its axes: `("axis", values)` or `("constant", value)` each; a task's index counts through them,
 last first.
 
@@ -14,13 +13,14 @@ from __future__ import annotations
 import itertools
 import math
 import pickle
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
 from raisin_core import pages
+from raisin_core.errors import SerializationError
 from raisin_core.failures import Failure, Link
+from raisin_core.serialization import objects
 from raisin_worker import frames
 
 TAIL: Final = 4096
@@ -37,11 +37,10 @@ class Function:
     """A function ready to be called with one argument per task, and how long its tasks take (seconds; None: not
     known)."""
 
-    def __init__(self, body: dict[str, Any]) -> None:
-        kwargs = body["kwargs"]
-        self.target: Callable[..., Any] = partial(body["target"], **kwargs) if kwargs else body["target"]
-        self.axes = bool(body["axes"])
-        self.star = bool(body["star"]) or self.axes
+    def __init__(self, target: Callable[..., Any], kwargs: dict[str, Any], star: bool, axes: bool) -> None:
+        self.target = partial(target, **kwargs) if kwargs else target
+        self.axes = axes
+        self.star = star or axes
         self.typical: float | None = None
         self.typical_cpu = 0.0
         self.weight = 1.0
@@ -54,17 +53,12 @@ class Function:
 def load_function(payload: bytes, fetch: Fetch) -> Function:
     """Raises Unfit if it cannot be rebuilt here."""
     try:
-        head = pickle.loads(pages.unpack(payload, fetch))
-        _check_python(head["python"])
-        return Function(pickle.loads(head["body"]))
+        star, axes, with_kwargs, body = pickle.loads(pages.unpack(payload, fetch))
+        found = objects.loads(body)
+        target, kwargs = found if with_kwargs else (found, {})
+        return Function(target, kwargs, star, axes)
     except BaseException as error:  # the code of modules that it needs may raise anything
         raise Unfit(reason(error)) from error
-
-
-def _check_python(needed: Sequence[int] | None) -> None:
-    here = sys.version_info[:2]
-    if needed is not None and tuple(needed[:2]) != here:
-        raise RuntimeError(f"needs Python {needed[0]}.{needed[1]}, this host runs {here[0]}.{here[1]}")
 
 
 class Piece:
@@ -146,7 +140,7 @@ class Axes:
 def reason(error: BaseException) -> str:
     """One line about why something cannot run here."""
     text = " ".join(_text(error).split())[: frames.MAX_REASON]
-    if isinstance(error, (ImportError, RuntimeError)) and text:
+    if isinstance(error, (ImportError, RuntimeError, SerializationError)) and text:
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

@@ -1,20 +1,18 @@
-"""A function on its way to the workers: with its constant keyword arguments, and what its bytecode needs.
+"""A function on its way to the workers, with its constant keyword arguments.
 
-Its payload is a pickled `{"python": (major, minor) or None, "body": bytes}`; the body is a cloudpickled `{"target",
-"kwargs", "star", "axes"}`. Bytecode that travels by value runs on the same minor version of Python only, so that is
-said.
+Its payload is a pickled `(star, axes, with kwargs, body)`; the body is the bytes of the function, or of it and its
+keyword arguments.
 """
 
 from __future__ import annotations
 
 import pickle
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from raisin_core import digests, pages
 from raisin_core.errors import SerializationError, UsageError
-from raisin_core.serialization import values
+from raisin_core.serialization import objects
 
 
 class Packed(NamedTuple):
@@ -31,14 +29,12 @@ def pack(target: Callable[..., Any], kwargs: Mapping[str, Any], star: bool, axes
     Raises SerializationError, which names what cannot travel.
     """
     try:
-        body = values.dumps({"target": target, "kwargs": dict(kwargs), "star": star, "axes": axes})
+        body = objects.dumps(target) if not kwargs else objects.dumps((target, dict(kwargs)))
     except SerializationError:  # say which of them it is
-        values.dumps(target, name_of(target))
-        values.dumps(dict(kwargs), f"kwargs of {name_of(target)}")
+        objects.dumps(target, name_of(target))
+        objects.dumps(dict(kwargs), f"kwargs of {name_of(target)}")
         raise
-    by_value = b"cloudpickle" in body
-    head = {"python": tuple(sys.version_info[:2]) if by_value else None, "body": body}
-    encoded = pages.pack(pickle.dumps(head, values.PROTOCOL))
+    encoded = pages.pack(pickle.dumps((star, axes, bool(kwargs), body), objects.PROTOCOL))
     return Packed(digests.content(encoded.payload), encoded.payload, encoded.blobs)
 
 

@@ -1,0 +1,147 @@
+"""Plain values: lists, tuples and dicts of None, bool, int, float, str and bytes, without shared parts, quickly.
+
+msgpack has one kind of array, and no bound to its depth. So a plain value has a *form*, a number: its highest bit is at
+the depth of the value (0 for atoms), and lower bits say at which depths arrays are tuples (bit 0 is the value itself).
+Arrays in keys of dicts are always tuples. What is deeper, or has lists and tuples at one depth, has the general form.
+
+Rules of this file: a value is looked over level by level in C, never part by part in Python.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import sys
+from functools import lru_cache
+from itertools import chain
+from typing import Any, Final, Optional, Union
+
+from raisin_core.errors import StreamError
+from raisin_core.serialization.values import packing
+from raisin_core.serialization.values.base import Limits
+
+try:
+    msgspec: Any = importlib.import_module("msgspec")
+except ImportError:
+    msgspec = None
+
+TEXTS: Final = frozenset({str, bytes})
+NUMBERS: Final = frozenset({type(None), bool, int, float})
+ATOMS: Final = NUMBERS | TEXTS
+CONTAINERS: Final = frozenset({list, tuple, dict})
+DEEPEST: Final = 6  # containers inside one another; so that a form is less than 128
+LONG_TEXT: Final = 1024  # characters; shared ones are written once
+MANY: Final = 1000
+COLLECTOR_SEES_ALL: Final = sys.version_info < (3, 13)  # later on, not what an object keeps of its dictionary
+
+
+def form(value: object, whole: bool) -> int | None:
+    """The form of a container; None if it is not plain.
+
+    Of the `whole` of a value only itself must not be shared within; a part must have no second owner at all.
+    """
+    bits = int(type(value) is tuple)
+    if _only_numbers(value):
+        return 2 | bits
+    level: list[Any] = [value]
+    levels, kinds = [level], {type(value)}
+    for depth in range(1, DEEPEST + 1):
+        level = _parts(level, kinds)
+        kinds = _kinds(level)
+        if not kinds <= CONTAINERS:
+            if not kinds <= CONTAINERS | ATOMS:
+                return None
+            if kinds.isdisjoint(CONTAINERS | TEXTS):
+                return 1 << depth | bits
+            level = _marked(level, kinds)
+        if level:
+            levels.append(level)
+            if max(map(sys.getrefcount, level)) > ALONE and not (whole and _all_differ(levels)):
+                return None
+        if kinds.isdisjoint(CONTAINERS):
+            return 1 << depth | bits
+        if tuple in kinds:
+            if list in kinds:
+                return None
+            bits |= 1 << depth
+    return None
+
+
+def _only_numbers(value: Any) -> bool:
+    """Whether it is a long list of numbers of one type, or a tuple; a quick answer to the most frequent question."""
+    return type(value) is not dict and len(value) >= MANY and type(value[0]) in NUMBERS and len(_kinds(value)) == 1
+
+
+def _parts(level: list[Any], kinds: set[type]) -> list[Any]:
+    """Elements of lists and tuples, values of dicts, and their keys if any is no str; texts have none."""
+    if COLLECTOR_SEES_ALL or dict not in kinds:
+        return gc.get_referents(*level)
+    dicts = [part for part in level if type(part) is dict]
+    lists = level if not dicts else [part for part in level if type(part) is list or type(part) is tuple]
+    parts = list(chain.from_iterable(lists))
+    if dicts:
+        parts += chain.from_iterable(map(dict.values, dicts))
+        if set(map(type, chain.from_iterable(dicts))) - {str}:
+            parts += chain.from_iterable(dicts)
+    return parts
+
+
+def _kinds(level: list[Any]) -> set[type]:
+    if len(level) < MANY:
+        return set(map(type, level))
+    kinds = list(map(type, level))
+    return {kinds[0]} if kinds.count(kinds[0]) == len(kinds) else set(kinds)
+
+
+def _marked(level: list[Any], kinds: set[type]) -> list[Any]:
+    """What may be shared to some effect: containers and long texts."""
+    if kinds.isdisjoint(CONTAINERS):
+        for kind in kinds & TEXTS:
+            texts = level if len(kinds) == 1 else [part for part in level if type(part) is kind]
+            if max(map(len, texts)) > LONG_TEXT:
+                break
+        else:
+            return []
+    return [part for part in level if type(part) in CONTAINERS or (type(part) in TEXTS and len(part) > LONG_TEXT)]
+
+
+def _all_differ(levels: list[list[Any]]) -> bool:
+    return len(set(map(id, chain.from_iterable(levels)))) == sum(map(len, levels))
+
+
+_parent: Final[list[object]] = [[[], []]]
+_level: Final = _parts(_parent, {list})
+ALONE: Final = max(map(sys.getrefcount, _level))  # what has its container as its only owner, as `form` meets it
+
+
+def pack(value: object) -> bytes:
+    """The msgpack of a plain value. Raises OverflowError and UnicodeEncodeError for what msgpack cannot say."""
+    data: bytes = packing.pack(value) if msgspec is None else msgspec.msgpack.encode(value)
+    return data
+
+
+def unpack(data: memoryview, said: int, limits: Limits) -> Any:
+    """A plain value again. Raises StreamError."""
+    if msgspec is None or len(data) > limits.count or said.bit_length() > limits.depth:
+        return packing.unpack(data, said, limits)
+    for text in (str, bytes):
+        try:
+            return _decoder(said, text).decode(data)
+        except msgspec.ValidationError:  # the other kind of text, or both, or wrong
+            continue
+        except (msgspec.MsgspecError, ValueError, TypeError, RecursionError) as error:
+            raise StreamError(f"no plain value: {error}") from error
+    return packing.unpack(data, said, limits)
+
+
+@lru_cache(maxsize=2 << DEEPEST)
+def _decoder(said: int, text: type) -> Any:
+    """A decoder that takes nothing deeper, and no extension. (It cannot take str and bytes at once.)"""
+    atom: Any = Optional[Union[bool, int, float, text]]  # noqa: UP007, UP045
+    part: Any = atom
+    key: Any = atom
+    for depth in range(said.bit_length() - 1)[::-1]:
+        array: Any = tuple[part, ...] if said >> depth & 1 else list[part]
+        part = Union[atom, array, dict[key, part]]  # noqa: UP007
+        key = Union[atom, tuple[key, ...]] if said >> depth & 1 else atom  # noqa: UP007
+    return msgspec.msgpack.Decoder(part)

@@ -1,0 +1,158 @@
+"""What is fed with damaged bytes, what it is made of when it is not damaged, and what it may do then."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import fractions
+import functools
+import io
+import pathlib
+import uuid
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any, Final, NamedTuple
+
+import raisin
+from raisin_core.serialization import sealed, values
+from raisin_core.serialization.streams import text
+from tests.fuzz.mutations import damaged, repaired
+
+PASSWORD: Final = "swordfish"
+sealed._derive = functools.lru_cache(maxsize=1000)(sealed._derive)  # type: ignore[assignment]  # a fifth of a second each
+
+
+class Target(NamedTuple):
+    """`read` gets a mutation of one of `samples`. It may raise what raisin raises about bytes; what it returns is given
+    to `right`, with the bytes it came from."""
+
+    samples: Callable[[], list[bytes]]
+    mutate: Callable[[bytes, Random], bytes]
+    read: Callable[[bytes], object]
+    right: Callable[[object, bytes], bool]
+
+
+def plain() -> list[Any]:
+    """Values of all kinds."""
+    shared = [1]
+    return [
+        *(
+            None,
+            True,
+            0,
+            -1,
+            1 << 40,
+            1 << 200,
+            1.5,
+            float("nan"),
+            -0.0,
+            2j,
+            "text",
+            "\ud800",
+            b"bytes",
+            bytearray(b"x"),
+        ),
+        *(
+            [1, [2, [3]]],
+            (1, (2,)),
+            {1: "a", "b": [None]},
+            {1, 2},
+            frozenset("ab"),
+            range(1, 9, 2),
+            slice(1, None),
+            ...,
+        ),
+        *(shared, [shared, shared], {"a": shared, (1, 2): shared}, OrderedDict(a=1), deque([1, 2], 3)),
+        datetime.datetime(2026, 1, 2, 3, 4, 5, 6, datetime.timezone.utc),
+        *(datetime.date(2026, 1, 2), datetime.time(1, 2), datetime.timedelta(3, 4)),
+        *(decimal.Decimal("1.50"), fractions.Fraction(1, 3), uuid.UUID(int=7), pathlib.PurePosixPath("a/b")),
+        [{"id": at, "tags": ["a", "b"], "at": {"x": at * 0.5}} for at in range(20)],
+        list(range(3000)),
+        *_arrays(),
+    ]
+
+
+def _arrays() -> Iterator[Any]:
+    try:
+        import numpy
+    except ImportError:
+        return
+    yield numpy.arange(10)
+    yield numpy.zeros((3, 4), dtype=[("a", "<i4"), ("b", "<f8", (2,))])
+    yield numpy.arange(20000, dtype="float64").reshape(100, 200)
+    yield numpy.datetime64("2026-01-02")
+    try:
+        import pandas
+        import pyarrow  # noqa: F401
+    except ImportError:
+        return
+    yield pandas.DataFrame({"a": [1, 2], "b": ["x", None]}, index=["p", "q"])
+
+
+def _items() -> Iterator[object]:
+    yield 1
+    yield [2, {"a": 3}]
+    yield from range(100)
+
+
+def _streams(**options: Any) -> list[bytes]:
+    return [b"".join(raisin.serialize(value, **options)) for value in plain()]
+
+
+def _from_file(data: bytes) -> object:
+    file = io.BytesIO(data)
+    found = raisin.load(file, trust="values")
+    return [found, raisin.load(file, trust="values")] if file.tell() < len(data) else found
+
+
+def anything(found: object, data: bytes) -> bool:
+    """Nobody can say what damaged bytes without a check mean; they must only not harm."""
+    return True
+
+
+def nothing(found: object, data: bytes) -> bool:
+    """What was sealed and is not as it was must not be read."""
+    return False
+
+
+def _all(data: bytes) -> object:
+    found = raisin.deserialize(data, password=PASSWORD)
+    return list(found) if hasattr(found, "__next__") else found
+
+
+TARGETS: Final = {
+    "values": Target(lambda: [values.encode(each) for each in plain()], damaged, values.decode, anything),
+    "streams": Target(
+        lambda: _streams(compresslevel=0) + _streams(compresslevel=6),
+        lambda data, rng: repaired(damaged(data, rng)) if rng.random() < 0.8 else damaged(data, rng),
+        lambda data: raisin.deserialize(data, trust="values"),
+        anything,
+    ),
+    "files": Target(
+        lambda: [data * 2 for data in _streams(compresslevel=1) if data.startswith(b"</>raisin")],
+        damaged,
+        _from_file,
+        anything,
+    ),
+    "texts": Target(
+        lambda: ["".join(text.written([data])).encode() for data in _streams()],
+        damaged,
+        lambda data: raisin.loads(data, trust="values"),
+        anything,
+    ),
+    "sealed": Target(
+        lambda: [
+            b"".join(raisin.serialize(each, password=PASSWORD)) for each in ([1, 2], {"a": {1}}, list(range(9999)))
+        ],
+        damaged,
+        _all,
+        nothing,
+    ),
+    "sealed items": Target(
+        lambda: [b"".join(raisin.serialize(_items(), password=PASSWORD))],
+        damaged,
+        _all,
+        nothing,
+    ),
+}
