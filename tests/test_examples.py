@@ -16,6 +16,7 @@ SAYS = {
     "failures": "2 (0,) None ZeroDivisionError('division by zero')",
     "sweep": "damping  0.4: ",
     "words": " self\n",
+    "keeping": "{'ann': 10, 'zoe': 20}\n3\n",
 }
 
 

@@ -19,10 +19,11 @@ def test_there_are_examples() -> None:
 
 
 @pytest.mark.parametrize("code", BLOCKS, ids=range(len(BLOCKS)))
-def test_readme_block(code: str) -> None:
+def test_readme_block(code: str, tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", code]
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
     for promised in re.findall(r"^(?:print|    print)\(.*?\)\s+# ([\[\d][^:\n]*)", code, re.MULTILINE):

@@ -76,7 +76,7 @@ PATHS = {
     "an attribute": (Bag(model=Bag(hooks=[1, 2, STUCK])), "x.model.hooks[2]"),
     "a slot": (Slotted(STUCK), "x.full"),
     "a dataclass": ([Data(STUCK)], "x[0].field"),
-    "an exception": (ValueError("no", STUCK), "x, inside[1]"),
+    "an exception": (ValueError("no", STUCK), "x.args[1]"),
     "a method": (Bag(a=STUCK).method, "x.__self__.a"),
     "a partial's argument": (functools.partial(print, 1, STUCK), "x.args[1]"),
     "a partial's keyword": (functools.partial(print, end=STUCK), "x.keywords['end']"),

@@ -29,6 +29,22 @@ def test_a_path_travels_with_its_content(data):
     assert data.read_text() == "a,b\n1,2\n3,4\n"
 
 
+def test_a_file_that_only_its_name_was_sent_of(data, monkeypatch):
+    def read(name):
+        import os
+
+        os.chdir("/")  # as on another laptop
+        with open(name) as file:
+            return file.read()
+
+    monkeypatch.chdir(data.parent)
+    with pytest.raises(
+        FileNotFoundError, match=r"exists only here, not for task 0 on .*pass pathlib\.Path\('data\.csv'\)"
+    ):
+        raisin.process(read, ("data.csv",))
+    assert raisin.process(read, (data,)) == data.read_text()
+
+
 def test_a_path_that_a_task_returns_comes_with_its_content():
     def write(n):
         import pathlib

@@ -36,7 +36,7 @@ def case(target: str, samples: list[bytes], seed: int, number: int) -> str | Non
         return None
     try:
         found = TARGETS[target].read(data)
-    except (SerializationError, InstallationError, EOFError):
+    except (SerializationError, InstallationError, EOFError, *TARGETS[target].raises):
         return None
     except Exception:  # noqa: BLE001 - what raisin should have caught
         return f"raised what it should not: {traceback.format_exc()}\nfrom {data[:300]!r}"

@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 import raisin
 from raisin_core.serialization import sealed, values
 from raisin_core.serialization.streams import text
+from tests.fuzz.framing import misframed, reframed
 from tests.fuzz.mutations import damaged, repaired
 
 PASSWORD: Final = "swordfish"
@@ -24,13 +25,14 @@ sealed._derive = functools.lru_cache(maxsize=1000)(sealed._derive)  # type: igno
 
 
 class Target(NamedTuple):
-    """`read` gets a mutation of one of `samples`. It may raise what raisin raises about bytes; what it returns is given
-    to `right`, with the bytes it came from."""
+    """`read` gets a mutation of one of `samples`. It may raise what raisin raises about bytes, and what else is in
+    `raises`; what it returns is given to `right`, with the bytes it came from."""
 
     samples: Callable[[], list[bytes]]
     mutate: Callable[[bytes, Random], bytes]
     read: Callable[[bytes], object]
     right: Callable[[object, bytes], bool]
+    raises: tuple[type[Exception], ...] = ()
 
 
 def plain() -> list[Any]:
@@ -121,6 +123,67 @@ def _all(data: bytes) -> object:
     return list(found) if hasattr(found, "__next__") else found
 
 
+SEALED: Final[list[Any]] = [[1, 2], {"a": {1}}, list(range(9999)), "text"]
+
+
+def same(found: object, data: bytes) -> bool:
+    """The text around what was sealed has bits without a meaning; whatever is read must be what was written."""
+    return found in SEALED
+
+
+class Several:
+    """Generators and files, in the items of a generator, too."""
+
+    def __init__(self, depth: int = 1) -> None:
+        self.numbers = iter(_items())
+        self.inner = [each for each in (_runs(), _items()) if depth]
+        self.file = io.BytesIO(b"content" * 20000)
+        self.path = pathlib.Path(__file__).with_name("__init__.py")
+        self.more = (Several(depth - 1) for _ in range(2)) if depth else None
+        self.large = [bytes(100_000), print]
+
+
+def _runs() -> Iterator[object]:
+    yield from range(3000)
+    yield from ("x" * 100,) * 200
+
+
+MOST: Final = 3000  # items that are read of one generator
+
+
+def _read_all(data: bytes) -> object:
+    """Everything that is in a stream, as far as it goes, the generators in turns; what its temporary files were."""
+    waiting = [raisin.deserialize(data)]
+    seen = 0
+    while waiting and seen < MOST:
+        each = waiting.pop(seen % len(waiting))
+        seen += 1
+        if isinstance(each, Several):
+            waiting += [each.numbers, each.more, *each.inner, each.file]
+            each.path.read_bytes()
+        elif isinstance(each, io.BytesIO):
+            each.read()
+        elif hasattr(each, "__next__"):
+            found = next(each, waiting)
+            waiting += [] if found is waiting else [each, found]
+    return None
+
+
+def _reframed(data: bytes) -> object:
+    found = raisin.deserialize(data)
+    return [list(found.numbers), [list(each) for each in found.inner], found.file.read(), found.large[0]]
+
+
+@functools.lru_cache(maxsize=1)
+def _expected() -> list[Any]:
+    again = Several()
+    return [list(again.numbers), [list(each) for each in again.inner], again.file.read(), again.large[0]]
+
+
+def _lazy() -> list[bytes]:
+    return [b"".join(raisin.serialize(each, compresslevel=0)) for each in (Several(), Several(0), _items(), [_runs()])]
+
+
 TARGETS: Final = {
     "values": Target(lambda: [values.encode(each) for each in plain()], damaged, values.decode, anything),
     "streams": Target(
@@ -154,5 +217,24 @@ TARGETS: Final = {
         damaged,
         _all,
         nothing,
+    ),
+    "sealed texts": Target(
+        lambda: [raisin.dumps(each, password=PASSWORD).encode() for each in SEALED],
+        damaged,
+        _all,
+        same,
+    ),
+    "frames": Target(_lazy, misframed, _read_all, anything, (Exception,)),
+    "values in frames": Target(
+        lambda: _lazy() + [data for data in _streams(compresslevel=0) if data.startswith(b"</>raisin")],
+        misframed,
+        lambda data: raisin.deserialize(data, trust="values"),
+        anything,
+    ),
+    "other frames": Target(
+        lambda: [b"".join(raisin.serialize(Several(), compresslevel=each)) for each in (0, 1)],
+        reframed,
+        _reframed,
+        lambda found, data: found == _expected(),
     ),
 }

@@ -84,7 +84,7 @@ class Truncated(StreamError, EOFError):
 
 
 class Tampered(StreamError):
-    """The stream is not as it was written."""
+    """The stream is not as it was written, or not sealed though a password was given."""
 
 
 class WrongPassword(StreamError):

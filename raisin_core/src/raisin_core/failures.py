@@ -78,7 +78,7 @@ def _data(error: BaseException) -> bytes:
     if not isinstance(error, Exception) or isinstance(error, (StopIteration, StopAsyncIteration)):
         return b""
     try:
-        data = objects.dumps(error, copy_file=False, texts={})  # whoever called has the modules
+        data = objects.dumps(error, copy_file=False, texts={}, chains=False)  # whoever called has the modules
         again = objects.loads(data)
         same = type(again).__qualname__ == type(error).__qualname__ and str(again) == str(error)
     except BaseException:  # noqa: BLE001 - its own code may raise anything, SystemExit included

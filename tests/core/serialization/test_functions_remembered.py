@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import math
 import sys
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import raisin
 from raisin_core.serialization.families import remembered
 from raisin_core.serialization.families.remembered import cached, remember
 
@@ -132,6 +135,28 @@ def test_a_package_of_which_more_was_imported(space: dict[str, Any], monkeypatch
     assert kept(function)
     monkeypatch.setitem(sys.modules, "json.later", types.ModuleType("json.later"))
     assert cached(function) is None
+
+
+def test_what_belongs_to_local_modules_is_not_kept(
+    space: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "near_by.py").write_text("LIMIT = 3\ndef own(): return LIMIT\nclass Own: pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    near_by = importlib.import_module("near_by")
+    monkeypatch.setitem(sys.modules, "near_by", near_by)  # so that it goes with this test
+    assert not kept(near_by.own), "its source is in the bytes"
+    for used in (near_by, near_by.own, near_by.Own):
+        space["FACTOR"] = used
+        assert not kept(space["plain"])
+
+
+def test_streams_give_remembered_functions_too(space: dict[str, Any]) -> None:
+    function = space["plain"]
+    texts = [raisin.dumps(function) for _ in range(3)]
+    assert cached(function) is not None
+    assert texts[0] == texts[1] == texts[2]
+    space["FACTOR"] = 5
+    assert raisin.loads(raisin.dumps(function)).__globals__["FACTOR"] == 5
 
 
 def test_nothing_stays_of_a_function_that_is_gone(space: dict[str, Any]) -> None:

@@ -89,11 +89,13 @@ def check(text: str, file: str) -> int:
 
 def compare(code: types.CodeType, again: types.CodeType) -> None:
     assert (again.co_firstlineno, again.co_filename) == (code.co_firstlineno, code.co_filename)
-    assert (again.co_varnames, again.co_freevars, again.co_cellvars) == (
-        code.co_varnames,
-        code.co_freevars,
-        code.co_cellvars,
-    )
+    assert (again.co_freevars, again.co_cellvars) == (code.co_freevars, code.co_cellvars)
+    count = code.co_argcount + code.co_kwonlyargcount
+    assert again.co_varnames[:count] == code.co_varnames[:count]
+    # since 3.12 also those of comprehensions, of which private ones may have another name than before: nobody sees it
+    assert [each.rpartition("__")[2] for each in again.co_varnames] == [
+        each.rpartition("__")[2] for each in code.co_varnames
+    ]
     assert again.co_names == code.co_names or sorted(again.co_names) == sorted(code.co_names)
     if sys.version_info >= (3, 11):
         assert again.co_qualname.replace("<listcomp>.", "") == code.co_qualname.replace("<listcomp>.", "").replace(
@@ -102,7 +104,7 @@ def compare(code: types.CodeType, again: types.CodeType) -> None:
 
 
 @given(suites())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 def test_made_up_scopes(text: str) -> None:
     with contextlib.suppress(SyntaxError):
         compile(text, "made_up.py", "exec", dont_inherit=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -63,8 +64,9 @@ def from_outcomes(outcomes: pages.Outcomes, ranges: list[Range], message: Result
     if failed:
         items = list(items)
         for index in failed:
-            where = f"task {index} on {message.host if message else host}, attempt {attempts.get(index, 1)}"
-            items[index - start] = items[index - start].error(where)
+            task = f"task {index} on {message.host if message else host}"
+            error = items[index - start].error(f"{task}, attempt {attempts.get(index, 1)}")
+            items[index - start] = _only_here(error, task)
     return Batch(
         ranges,
         start,
@@ -76,6 +78,14 @@ def from_outcomes(outcomes: pages.Outcomes, ranges: list[Range], message: Result
         attempts,
         outcomes,
     )
+
+
+def _only_here(error: BaseException, task: str) -> BaseException:
+    """A task did not find a file that is here: its error says what to do."""
+    name = getattr(error, "filename", None)
+    if isinstance(error, FileNotFoundError) and isinstance(name, str) and os.path.isfile(name):
+        error.strerror = f"it exists only here, not for {task}; strings are not shipped, pass pathlib.Path({name!r})"
+    return error
 
 
 def open_result(message: Result, payload: bytes, fetch: pages.Fetch, name: str) -> Batch:

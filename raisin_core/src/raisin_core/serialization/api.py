@@ -10,13 +10,15 @@ Rules of this file: options are checked before anything is read or written.
 from __future__ import annotations
 
 import io
+import operator
 from collections.abc import Iterable, Iterator
+from types import FunctionType
 from typing import IO, Any, Final
 from weakref import WeakKeyDictionary
 
-from raisin_core.errors import UntrustedResult, UsageError
+from raisin_core.errors import UntrustedResult, UsageError, WrongPassword
 from raisin_core.serialization.streams import layers, lone, sources, text
-from raisin_core.serialization.streams.entries import Entry, pickled, read_whole, values_of, whole
+from raisin_core.serialization.streams.entries import Entry, function, pickled, read_whole, values_of, whole
 from raisin_core.serialization.streams.frames import TAG, Piece
 from raisin_core.serialization.streams.layers import Password
 from raisin_core.serialization.streams.reading import Reader
@@ -25,6 +27,7 @@ from raisin_core.serialization.streams.writing import Outgoing, Writer, tag
 CHUNK: Final = 1 << 16  # bytes that `serialize` gives at once at least, unless something lazy is to be sent on
 SHORT: Final = 50  # characters
 TRUST: Final = ("all", "values")
+LIST_ITERATOR: Final[Any] = type(iter([]))
 _unfinished: WeakKeyDictionary[Any, Reader] = WeakKeyDictionary()  # by file: its lazy items have not all been read
 
 
@@ -108,29 +111,29 @@ def dump(
 
     Options and errors as in `dumps`.
     """
-    if isinstance(file, io.TextIOBase):
-        _drain(file)
-        for part in text.written(_pieces(obj, compresslevel, password, copy_file)):
-            file.write(part)
-        return
     pieces = _pieces(obj, compresslevel, password, copy_file)
     _drain(file)
+    if isinstance(file, io.TextIOBase) or isinstance(getattr(file, "encoding", None), str):  # also what wraps one
+        for part in text.written(pieces):
+            file.write(part)
+        return
     for piece in pieces:
         if len(piece):
-            file.write(piece)
+            _write(file, piece)
 
 
 def load(file: IO[Any], *, trust: str = "all", password: Password | None = None) -> Any:
     """The next object of a file. Options and errors as in `loads`; at the file's end it raises EOFError.
 
     The file is left behind the object; where it holds a generator, at the items that were not asked for yet, and these
-    are put aside before the next object is read. A file with an object that was refused is left before that object.
+    are put aside before the next object is read. Where an object was refused, or its password is another one, the file
+    is left before that object.
     """
     _drain(file)
     start = _tell(file)
     try:
-        found, reader = _read(sources.File(file), trust, password)
-    except UntrustedResult:
+        found, reader = _read(sources.File(file), trust, password, file)
+    except (UntrustedResult, WrongPassword):
         if start is not None:
             file.seek(start)
         raise
@@ -148,27 +151,21 @@ def copy(obj: object) -> Any:
     >>> copy({"a": [1]})
     {'a': [1]}
     """
-    return _read(sources.Chunks(_pieces(obj, 0, None, True)), "all", None)[0]
+    return _read(sources.Chunks(_pieces(obj, 0, None, True)), "all", None, None)[0]
 
 
 def _pieces(obj: object, level: int, password: Password | None, copy_file: bool | int) -> list[bytes] | Iterator[Piece]:
+    """The stream in pieces; a list of one where it is small. What cannot travel is said when they are drawn."""
+    if level == -1 and password is None and copy_file is True:
+        found = values_of(obj, True)  # the usual case, quickly
+        small = whole(found) if type(found) is Entry else None
+        return [small] if small is not None else _written(obj, found, -1, False, True)
     if type(level) is not int or not -1 <= level <= 9:
         raise UsageError(f"compresslevel is -1 (decides), 0 (none) or 1 to 9, not {level!r}")
-    if not (password is None or isinstance(password, (str, bytes))):
-        raise UsageError(f"password is a str or bytes, not {type(password).__name__}")
+    _check_password(password)
     if not isinstance(copy_file, int):
         raise UsageError(f"copy_file is True, False or a number of bytes, not {copy_file!r}")
-    return _stream(obj, level, password, copy_file)
-
-
-def _stream(obj: object, level: int, password: Password | None, copy_file: bool | int) -> list[bytes] | Iterator[Piece]:
-    """The stream in pieces; a list of one where it is small. What cannot travel is said when they are drawn."""
-    found = values_of(obj, copy_file)
-    if isinstance(found, Entry) and password is None and level < 0:
-        small = whole(found)
-        if small is not None:
-            return [small]
-    pieces = _written(obj, found, level, password is not None, copy_file)
+    pieces = _written(obj, values_of(obj, copy_file), level, password is not None, copy_file)
     if password is None:
         return pieces
     from raisin_core.serialization import sealed
@@ -179,7 +176,7 @@ def _stream(obj: object, level: int, password: Password | None, copy_file: bool 
 def _written(obj: object, found: Entry | bytes, level: int, sealed: bool, copy_file: bool | int) -> Iterator[Piece]:
     out = Outgoing(copy_file)
     if not isinstance(found, Entry):
-        found = pickled(obj, out, "object", found)
+        found = function(obj, out, found) if type(obj) is FunctionType else pickled(obj, out, "object", found)
     return Writer(out, level, sealed).write(found, tag(obj) if level == 0 else TAG)
 
 
@@ -201,9 +198,30 @@ def _chunks(pieces: Iterable[Piece], least: int) -> Iterator[bytes]:
         yield bytes(waiting)
 
 
-def _read(source: sources.Source, trust: str, password: Password | None) -> tuple[Any, Reader | None]:
+def _check_password(password: object) -> None:
+    if not (password is None or isinstance(password, (str, bytes))):
+        raise UsageError(f"password is a str or bytes, not {type(password).__name__}")
+    if password is not None and not password:
+        raise UsageError("password is empty")
+
+
+def _write(file: Any, piece: Piece) -> None:
+    """All of it: files without a buffer, sockets' among them, may take less at a time, and say so."""
+    count = file.write(piece)
+    if not isinstance(file, io.RawIOBase):
+        return
+    rest = memoryview(piece)
+    while (rest := rest[count or 0 :]).nbytes:
+        if count is None:
+            raise UsageError("the file takes no bytes now: it is in non-blocking mode")
+        count = file.write(rest)
+
+
+def _read(source: sources.Source, trust: str, password: Password | None, file: object) -> tuple[Any, Reader | None]:
+    """The object, and what reads on where something follows. Its generators keep `file` alive."""
     if trust not in TRUST:
         raise UsageError(f'trust is "all" or "values" here, not {trust!r}')
+    _check_password(password)
     kind, inner = layers.opened(source, password)
     if kind in lone.NUMBERS:
         number = lone.read_closed(kind, inner.some)
@@ -211,20 +229,23 @@ def _read(source: sources.Source, trust: str, password: Password | None) -> tupl
         return number, None
     if kind != "raisin":
         return lone.read(kind, inner.rest(lone.LONGEST)), None
-    reader = Reader(inner, trust)
+    reader = Reader(inner, trust, file)
     return reader.read(), reader
 
 
-def _whole(data: object, trust: str, password: Password | None) -> Any:
+def _whole(data: Any, trust: str, password: Password | None) -> Any:
     """The object of all these bytes; where they are in memory, nothing may follow it."""
     if trust in TRUST and password is None:
         if type(data) is str:
             if len(data) < SHORT and (number := lone.small_int(data)) is not None:
                 return number
             data = text.small_read(data) or data
+        elif type(data) is LIST_ITERATOR and operator.length_hint(data) == 1:  # as `serialize` gives small objects
+            first = next(data)
+            data = first if type(first) is bytes else iter([first])
         if type(data) is bytes and (quick := read_whole(data)) is not None:
             return quick[0]
-    return _read(sources.source(data), trust, password)[0]
+    return _read(sources.source(data), trust, password, data if hasattr(data, "read") else None)[0]
 
 
 def _drain(file: Any) -> None:

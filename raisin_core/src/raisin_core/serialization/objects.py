@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from raisin_core.serialization.streams import frames
@@ -15,10 +16,17 @@ PROTOCOL: Final = 5
 ATOMS: Final = frozenset((int, float, complex, bool, str, bytes, type(None)))
 
 
-def dumps(value: object, name: str = "object", copy_file: bool = True, texts: dict[bytes, str] | None = None) -> bytes:
+def dumps(
+    value: object,
+    name: str = "object",
+    copy_file: bool = True,
+    texts: dict[bytes, str] | None = None,
+    chains: bool = True,
+) -> bytes:
     """The bytes of any object that can travel. `name` is what the error calls it; `copy_file` as in `raisin.dumps`.
 
-    With `texts`, sources of modules are put there, by digest, and have to be there before it is read (`keep`).
+    With `texts`, sources of modules are put there, by digest, and have to be there before it is read (`keep`). Without
+    `chains`, exceptions leave their causes behind.
 
     Raises SerializationError, which names the part that cannot travel and the path to it.
 
@@ -27,21 +35,28 @@ def dumps(value: object, name: str = "object", copy_file: bool = True, texts: di
     """
     if flat(value):
         return pickle.dumps(value, PROTOCOL)
-    from raisin_core.serialization.families import remembered
-    from raisin_core.serialization.streams.entries import pickled
-    from raisin_core.serialization.streams.writing import Outgoing, Writer
-
-    known = remembered.cached(value)
+    remembered, pickled, Outgoing, Writer = _machinery()
+    known: bytes | None = remembered.cached(value)
     if known is not None:
         return known
     beside = Outgoing(copy_file)
-    found = pickled(value, beside, name, aside=False, texts=texts)
+    found = pickled(value, beside, name, aside=False, texts=texts, chains=chains)
     if beside.contents or beside.lazy:
         return b"".join(Writer(beside, level=0, name=name).write(found))
     data = b"".join(found.data)
     if not texts:
         remembered.remember(value, data)
     return data
+
+
+@lru_cache(maxsize=1)
+def _machinery() -> Any:
+    """What writes more than the most frequent values, imported when it is needed."""
+    from raisin_core.serialization.families import remembered
+    from raisin_core.serialization.streams.entries import pickled
+    from raisin_core.serialization.streams.writing import Outgoing, Writer
+
+    return remembered, pickled, Outgoing, Writer
 
 
 def keep(texts: Mapping[bytes, str]) -> None:

@@ -42,6 +42,8 @@ def parts(value: object, show: Show) -> Iterator[tuple[str, object]]:
         yield from _of_cell("", value)
     elif isinstance(value, weakref.ref):
         yield "()", weakref.ref.__call__(value)
+    elif isinstance(value, BaseException):
+        yield from ((f".{name}", BaseException.__dict__[name].__get__(value)) for name in OF_EXCEPTIONS)
     elif type(value) in FIELDS:
         yield from ((f".{name}", getattr(value, name)) for name in FIELDS[type(value)])
     elif not isinstance(value, OPAQUE):
@@ -49,6 +51,7 @@ def parts(value: object, show: Show) -> Iterator[tuple[str, object]]:
     yield from _attributes(value)
 
 
+OF_EXCEPTIONS: Final = ("args", "__cause__", "__context__")
 FIELDS: Final[dict[type, tuple[str, ...]]] = {
     types.MethodType: ("__self__", "__func__"),
     types.BuiltinMethodType: ("__self__",),

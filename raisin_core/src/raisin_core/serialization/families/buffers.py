@@ -1,4 +1,4 @@
-"""Buffers of the `io` module: content, position and attributes.
+"""Buffers of the `io` module: content, position and attributes; `struct.Struct`, which reads bytes.
 
 Rules of this file: the standard library only; the bytes of a BytesIO are not copied on the writing side.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import struct
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -48,4 +49,13 @@ def set_attributes(value: Any, attributes: dict[str, object]) -> None:
     vars(value).update(attributes)
 
 
-REDUCERS: Final[dict[type, Reducer]] = {io.BytesIO: reduce_bytes, io.StringIO: reduce_string}
+def reduce_struct(value: struct.Struct, pickler: Pickler) -> Any:
+    """By its format."""
+    return struct.Struct, (value.format,)
+
+
+REDUCERS: Final[dict[type, Reducer]] = {
+    io.BytesIO: reduce_bytes,
+    io.StringIO: reduce_string,
+    struct.Struct: reduce_struct,
+}

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from raisin_core.errors import SerializationError
-from raisin_core.serialization.families import births, classnames, dataclass_, functions, tracker, wrappers
+from raisin_core.serialization.families import births, classnames, dataclass_, functions, instances, tracker, wrappers
 
 HEAP: Final = 1 << 9  # flags of types: made at run time
 IMMUTABLE: Final = 1 << 8
@@ -82,6 +82,7 @@ def by_value(kind: type, pickler: Any) -> tuple[Any, ...]:
     meta = type(kind)
     birth = {**namespace(kind), **slots(kind)}
     arguments = (maker(meta), meta, kind.__name__, kind.__bases__, birth, tracker.identity(kind))
+    pickler.filling.add(id(kind))
     return births.rebuild_class, arguments, parts(kind, attributes(kind), pickler), None, None, births.finish
 
 
@@ -164,7 +165,7 @@ def _is_made_by_typing(name: str, value: Any) -> bool:
     return made or name in PROTOCOL
 
 
-def parts(kind: type, found: dict[str, Any], pickler: Any) -> tuple[Part, ...]:
+def parts(kind: type, found: dict[str, Any], pickler: Any) -> tuple[object, ...]:
     """The steps that births.fill a class with these attributes, in their order."""
     fields = dataclass_.own_fields(kind)
     late = {name for name, value in found.items() if name in fields or not hasattr(type(value), "__get__")}
@@ -184,7 +185,7 @@ def parts(kind: type, found: dict[str, Any], pickler: Any) -> tuple[Part, ...]:
     steps.append(Part(births.fill, kind, data))
     if is_protocol(kind):
         steps.append(Part(births.rebuild_protocol, kind, bool(kind.__dict__.get("_is_runtime_protocol"))))
-    return tuple(steps)
+    return (*steps, instances.Filled(kind, pickler.filling))
 
 
 def _states(first: dict[str, Any], pickler: Any) -> list[Part]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import marshal
+import operator
 import re
 import sys
 import types
@@ -37,6 +38,7 @@ KINDS: Final = (
     | inspect.CO_COROUTINE
     | inspect.CO_ASYNC_GENERATOR
 )
+THIRD: Final = operator.itemgetter(2)  # of what `co_lines` gives: the line, or None
 # What compilers of some versions add to a code object's names, where others do not.
 COMPILERS_OWN: Final = {
     *("__name__", "__module__", "__qualname__", "__firstlineno__", "__static_attributes__", "__classcell__"),
@@ -159,8 +161,8 @@ def source_in(found: Lines, code: types.CodeType) -> Source | None:
 
 def last_line(code: types.CodeType) -> int:
     """The last line of which code, or the code inside it, has instructions."""
-    own = max((line for _, _, line in code.co_lines() if line is not None), default=code.co_firstlineno)
-    return max((own, *(last_line(each) for each in code.co_consts if isinstance(each, types.CodeType))))
+    own = max(filter(None, map(THIRD, code.co_lines())), default=code.co_firstlineno)
+    return max([own, *[last_line(each) for each in code.co_consts if isinstance(each, types.CodeType)]])
 
 
 def possible_names(code: types.CodeType) -> list[str]:

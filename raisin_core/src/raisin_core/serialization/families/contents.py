@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -137,6 +136,8 @@ def same(value: Any) -> Any:
 
 def fresh() -> Path:
     """An empty folder of its own."""
+    import tempfile
+
     return Path(tempfile.mkdtemp(prefix="files-", dir=arrivals.current().folder()))
 
 

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from raisin_core.serialization.families import code as codes
 
+MAIN: Final = "__main__"  # nothing of it is imported elsewhere
 SPACE: Final = ("__package__", "__name__", "__path__", "__file__")
 GLOBAL: Final = {
     opcode.opmap[name]: name == "LOAD_GLOBAL" and sys.version_info >= (3, 11)
@@ -49,9 +50,7 @@ class Variable:
 
 def reduce_function(function: types.FunctionType, pickler: Any) -> Any:
     """By value, unless a module of this name has the function."""
-    from cloudpickle import cloudpickle
-
-    if cloudpickle._should_pickle_by_reference(function):
+    if function.__module__ != MAIN and pickler.goes_by_reference(function):
         return NotImplemented
     code, namespace = function.__code__, function.__globals__
     codes.prepare(code, namespace)
@@ -113,16 +112,14 @@ def global_names(code: types.CodeType) -> tuple[str, ...]:
 
 
 def _used(code: types.CodeType) -> Iterator[str]:
-    names, extended = code.co_names, 0
-    instructions = iter(code.co_code)
-    for operation, argument in zip(instructions, instructions):
-        if operation == opcode.EXTENDED_ARG:
-            extended = (extended | argument) << 8
-            continue
-        shifted = GLOBAL.get(operation)
-        if shifted is not None:
-            yield names[(extended | argument) >> shifted]
-        extended = 0
+    names, instructions = code.co_names, code.co_code
+    operations = instructions[::2]
+    for place in itertools.compress(itertools.count(), map(GLOBAL.__contains__, operations)):
+        argument, first, shift = instructions[2 * place + 1], place, 0
+        while first and operations[first - 1] == opcode.EXTENDED_ARG:
+            first, shift = first - 1, shift + 8
+            argument |= instructions[2 * first + 1] << shift
+        yield names[argument >> GLOBAL[operations[place]]]
 
 
 def submodules(code: types.CodeType, values: Iterator[object]) -> list[types.ModuleType]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import gc
+import os
 import types
 from typing import Any, Final
 
@@ -32,6 +33,17 @@ def reduce_constant(value: Any, pickler: Any) -> Any:
 def rebuild_constant(name: str) -> Any:
     """The one of this Python."""
     return CONSTANTS[name]
+
+
+def reduce_environment(value: Any, pickler: Any) -> Any:
+    """The environment of the process, by its name: a copy of it would say what is true elsewhere."""
+    name = next((name for name in ("environ", "environb") if getattr(os, name, None) is value), None)
+    return (rebuild_environment, (name,)) if name is not None else NotImplemented
+
+
+def rebuild_environment(name: str) -> Any:
+    """The one of this process."""
+    return os.environ if name == "environ" else os.environb
 
 
 def reduce_proxy(value: Any, pickler: Any) -> Any:
@@ -82,6 +94,7 @@ def _is_ordered(view: Any) -> bool:
 _DICTS: Final[tuple[Any, ...]] = ({}, collections.OrderedDict())
 REDUCERS: Final[dict[type, Any]] = {
     types.MappingProxyType: reduce_proxy,
+    type(os.environ): reduce_environment,
     **{type(each.keys()): reduce_keys for each in _DICTS},
     **{type(each.values()): reduce_values for each in _DICTS},
     **{type(each.items()): reduce_items for each in _DICTS},

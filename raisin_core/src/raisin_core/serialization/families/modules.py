@@ -66,11 +66,12 @@ def by_own_name(value: Any, pickler: Pickler) -> Any:
 
 
 def _home(value: Any) -> tuple[types.ModuleType, str] | None:
-    name, path = _said(value, "__module__"), _said(value, "__qualname__") or _said(value, "__name__")
-    if not isinstance(name, str) or not isinstance(path, str):
-        return None
-    module = sys.modules.get(name)
+    name = _said(value, "__module__")
+    module = sys.modules.get(name) if isinstance(name, str) else None
     if not isinstance(module, types.ModuleType) or not _is_shipped(module):
+        return None
+    path = _said(value, "__qualname__") or _said(value, "__name__")
+    if not isinstance(path, str):
         return None
     ways = (path, *(f"{path}.{step}" for step in INSIDE))
     return next(((module, way) for way in ways if _attribute(module, way) is value), None)

@@ -2,8 +2,8 @@
 
 A function is looked at again each time: its code, attributes, defaults, closure, the globals it uses, and the same of
 the functions among these. Everything there has to be the very object that was written, and immutable (or go by name);
-a function with a list in its globals is never remembered. The first writing only marks a function, the second
-remembers it, since most are written once.
+a function with a list in its globals, or with a local module, whose source travels, is never remembered. The first
+writing only marks a function, the second remembers it, since most are written once.
 
     data = cached(function)
     if data is None:
@@ -23,6 +23,7 @@ from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 from raisin_core.serialization.families.functions import SPACE, global_names
+from raisin_core.serialization.modules import members
 
 LARGEST: Final = 1 << 18  # bytes of one function
 MOST: Final = 1000  # functions
@@ -111,7 +112,7 @@ def remember(value: object, data: bytes) -> None:
         _marked[key] = weakref.ref(value, lambda _: _forget(key))
         return
     watched: dict[int, Watched] = {}
-    if not _watch(value, watched):
+    if (_by_name(value) and _is_local(value)) or not _watch(value, watched):
         return
     packages = any(_is_package(each) for one in watched.values() for each in (*one.globals, *one.cells))
     while len(_entries) >= MOST:
@@ -171,7 +172,13 @@ def _is_fixed(value: object) -> bool:
         return all(map(_is_fixed, value))  # type: ignore[call-overload]
     if kind is types.BuiltinFunctionType:
         return value.__self__ is None or isinstance(value.__self__, types.ModuleType)  # type: ignore[attr-defined]
-    return isinstance(value, (types.ModuleType, types.FunctionType, type)) and _by_name(value)
+    return isinstance(value, (types.ModuleType, types.FunctionType, type)) and _by_name(value) and not _is_local(value)
+
+
+def _is_local(value: Any) -> bool:
+    """Whether it is a local module, or in one: its source travels, and may change."""
+    module = value if isinstance(value, types.ModuleType) else sys.modules.get(value.__module__)
+    return module is not None and members.is_local(module)
 
 
 def _by_name(value: Any) -> bool:

@@ -77,6 +77,11 @@ def arrived(value: Any) -> bool:
     return id(value) in _ARRIVED
 
 
+def whole(value: Any) -> bool:
+    """Whether a class has all that it has: one of this process, or one that arrived before."""
+    return not arrived(value) or bool(_ARRIVED[id(value)][1])
+
+
 def follow(value: Any, names: set[str]) -> set[str]:
     """Note what its sender gives a class now; what it gave before and does no longer."""
     if not arrived(value):

@@ -61,6 +61,16 @@ def _unknown(what: str, python: str) -> CodeError:
     return CodeError(f"{what}, which Python {VERSION} does not know; it was written by Python {python}")
 
 
+def reduce_part(value: Any, pickler: Any) -> Any:
+    """`P.args` or `P.kwargs`, of a ParamSpec."""
+    return rebuild_part, (type(value).__name__, value.__origin__)
+
+
+def rebuild_part(kind: str, variable: Any) -> Any:
+    """The part of this kind."""
+    return (typing.ParamSpecArgs if kind == "ParamSpecArgs" else typing.ParamSpecKwargs)(variable)
+
+
 def reduce_new_type(value: Any, pickler: Any) -> Any:
     """What `typing.NewType` gives."""
     if tracker.place(value) is not None:
@@ -136,6 +146,8 @@ REDUCERS: Final[dict[type, Any]] = {
     **{getattr(typing, name): reduce_variable for name in VARIABLES if hasattr(typing, name)},
     typing.ForwardRef: reduce_forward,
     typing.NewType: reduce_new_type,
+    typing.ParamSpecArgs: reduce_part,
+    typing.ParamSpecKwargs: reduce_part,
 }
 if hasattr(typing, "TypeAliasType"):
     REDUCERS[typing.TypeAliasType] = reduce_alias

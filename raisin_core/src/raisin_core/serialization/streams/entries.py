@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from raisin_core.errors import SerializationError
@@ -16,6 +17,7 @@ from raisin_core.serialization import values
 from raisin_core.serialization.arrivals import Channels
 from raisin_core.serialization.streams import frames
 from raisin_core.serialization.streams.frames import ALONE, CHECKED, CRC, ENTRY, HEAD, LAST, OBJECT, TAG, VALUES, Piece
+from raisin_core.serialization.values.encode import pieces
 
 OUT_OF_BAND: Final = 1 << 16  # bytes of a buffer that is not worth a copy
 SMALL: Final = 4096  # bytes of values that go as one piece, and are not compressed
@@ -29,21 +31,24 @@ class Entry(NamedTuple):
     buffers: list[memoryview]
     data: list[Piece]
 
+    def data_size(self) -> int:
+        return sum(map(len, self.data))
+
     def size(self) -> int:
-        return sum(map(len, self.data)) + sum(each.nbytes for each in self.buffers)
+        return self.data_size() + sum(each.nbytes for each in self.buffers)
 
     def first(self) -> bytes:
         """What comes before buffers and data."""
-        head = ENTRY.pack(self.kind, len(self.mark), len(self.buffers), sum(map(len, self.data))) + self.mark
+        head = ENTRY.pack(self.kind, len(self.mark), len(self.buffers), self.data_size()) + self.mark
         return head + b"".join([frames.LENGTH.pack(each.nbytes) for each in self.buffers])
 
 
 def values_of(value: object, copy_file: bool | int) -> Entry | bytes:
     """The entry of a plain value, or the mark of what is none: type and place of its first part that is no value."""
     buffers: list[memoryview] = []
-    apart = os.path.isfile if copy_file else None
     try:
-        return Entry(VALUES, b"", buffers, [values.encode(value, buffers=buffers, apart=apart)])
+        data: Any = pieces(value, buffers=buffers, apart=os.path.isfile if copy_file else None)
+        return Entry(VALUES, b"", buffers, data)
     except values.NotAValue as found:
         mark = f"{found.kind.__module__}.{found.kind.__qualname__}\0{found.place}"
         return mark.encode("utf-8", "replace")[:1000]
@@ -64,8 +69,10 @@ def pickled(
     mark: bytes = b"",
     aside: bool = True,
     texts: dict[bytes, str] | None = None,
+    chains: bool = True,
 ) -> Entry:
     """The entry of any object as a pickle; large buffers `aside` of it, sources of modules in `texts` if it is given.
+    Without `chains`, exceptions leave their causes behind.
 
     Raises SerializationError.
     """
@@ -74,7 +81,7 @@ def pickled(
     pieces, buffers = _Pieces(), list[memoryview]()
     try:
         pickler = Pickler(pieces, channels, _aside(buffers) if aside else None)
-        pickler.texts = texts
+        pickler.texts, pickler.chains = texts, chains
         pickler.dump(value)
     except Exception as error:
         from raisin_core.serialization.culprit import explain
@@ -83,32 +90,52 @@ def pickled(
     return Entry(frames.PICKLE, mark, buffers, pieces)
 
 
+def function(value: object, channels: Channels, mark: bytes) -> Entry:
+    """The entry of a function, which may have been written before. Raises SerializationError."""
+    from raisin_core.serialization.families import remembered
+
+    known = remembered.cached(value)
+    if known is None:
+        found = pickled(value, channels, "object", mark)
+        if found.buffers or found.data_size() > remembered.LARGEST:
+            return found
+        known = b"".join(found.data)
+        remembered.remember(value, known)
+    return Entry(frames.PICKLE, mark, [], [known])
+
+
 def whole(found: Entry) -> bytes | None:
     """The whole stream of a small value; None where it takes a writer."""
-    if found.buffers or found.kind != VALUES or len(found.data[0]) > SMALL:
+    if found.buffers or (len(found.data) > 1 and found.data_size() > SMALL):
         return None
-    data = found.data[0]
-    start = _START.pack(OBJECT, _FLAGS, 0, ENTRY.size + len(data))
-    inner = ENTRY.pack(VALUES, 0, 0, len(data)) + data
-    return TAG + start + CRC.pack(zlib.crc32(inner, zlib.crc32(start))) + inner
-
-
-_FLAGS: Final = LAST | ALONE | CHECKED
-_START: Final = frames.SAID
-_AT: Final = len(TAG) + HEAD.size  # where the entry begins
+    data = b"".join(found.data)
+    if len(data) > SMALL:
+        return None
+    start, inner, crc = _around(len(data))
+    return start + CRC.pack(zlib.crc32(data, crc)) + inner + data
 
 
 def read_whole(data: bytes) -> tuple[Any] | None:
     """The value of a stream as `whole` writes it; None for any other, also a damaged one."""
-    size = len(data) - _AT - ENTRY.size
+    size = len(data) - _HEAD
     if not 0 <= size <= SMALL:
         return None
-    start, inner = TAG + _START.pack(OBJECT, _FLAGS, 0, ENTRY.size + size), data[_AT:]
-    if not data.startswith(start) or not inner.startswith(ENTRY.pack(VALUES, 0, 0, size)):
+    start, inner, crc = _around(size)
+    content = data[_HEAD:]
+    if data[:_HEAD] != start + CRC.pack(zlib.crc32(content, crc)) + inner:
         return None
-    if data[len(start) : _AT] != CRC.pack(zlib.crc32(inner, zlib.crc32(start[len(TAG) :]))):
-        return None
-    return (values.decode(inner[ENTRY.size :]),)
+    return (values.decode(content),)
+
+
+_HEAD: Final = len(TAG) + HEAD.size + ENTRY.size
+
+
+@lru_cache(maxsize=256)
+def _around(size: int) -> tuple[bytes, bytes, int]:
+    """What surrounds the CRC in the stream of a small value of so many bytes, and the CRC up to the value."""
+    said = frames.SAID.pack(OBJECT, LAST | ALONE | CHECKED, 0, ENTRY.size + size)
+    inner = ENTRY.pack(VALUES, 0, 0, size)
+    return TAG + said, inner, frames.crc(said, [inner])
 
 
 class _Pieces(list[Piece]):

@@ -35,6 +35,7 @@ LAST: Final = 0x80  # of its channel
 ALONE: Final = 0x40  # nothing follows: the stream ends with this frame
 CHECKED: Final = 0x20  # the crc is also of the payload: sealed streams need none, large buffers would take too long
 CODEC: Final = 0x0F
+FLAGS: Final = LAST | ALONE | CHECKED | CODEC
 
 HEAD: Final = Struct(">cBIII")
 SAID: Final = Struct(">cBII")  # a head without the crc
@@ -64,6 +65,11 @@ def head(data: bytes) -> Head:
     found = Head(*HEAD.unpack(data))
     if found.kind not in KINDS or found.length > LARGEST:
         raise Tampered(f"this stream was damaged: a frame of kind {found.kind!r} with {found.length} bytes")
+    last, ends = found.flags & LAST, found.flags & ALONE
+    if found.flags & ~FLAGS or not (found.length or last) or (ends and (not last or found.kind in (ITEMS, CONTENT))):
+        raise Tampered(f"this stream was damaged: a frame of kind {found.kind!r} cannot have flags {found.flags:#x}")
+    if found.kind == END and (found.length or found.channel or not ends):
+        raise Tampered("this stream was damaged: its end is none")
     return found
 
 

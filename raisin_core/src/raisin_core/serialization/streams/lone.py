@@ -1,7 +1,7 @@
 """The readable form of one lone atom: its kind between tags, and its text.
 
     </>small int</>123456789            up to the end: for what stands alone (`serialize`)
-    </>small int</>123456789</>         the same where more may follow; numbers only (`dump`, `dumps`)
+    </>small int</>123456789</>         the same where more may follow; numbers only (`dumps`)
 
 Rules of this file: pure; the standard library only.
 """
@@ -18,6 +18,7 @@ SMALL: Final = 1 << 63
 INT: Final = "</>small int</>"
 CLOSE: Final = b"</>"
 NUMBERS: Final = frozenset(("small int", "float", "bool", "None"))
+CLOSED: Final = frozenset((int, float, bool, type(None)))
 
 
 def _whole(text: bytes) -> int:
@@ -43,12 +44,6 @@ def written(value: Any) -> bytes | None:
     b'</>small int</>123456789'
     """
     kind = type(value)
-    if kind is int and -SMALL <= value < SMALL:
-        return b"</>small int</>%d" % value
-    if kind is float or kind is bool:
-        return f"</>{kind.__name__}</>{value!r}".encode()
-    if value is None:
-        return b"</>None</>"
     if kind is bytes and len(value) <= LONGEST:
         return b"</>bytes</>" + bytes(value)
     if kind is str and len(value) <= LONGEST // 4:
@@ -56,7 +51,7 @@ def written(value: Any) -> bytes | None:
             return b"</>str</>" + str(value).encode("utf-8")
         except UnicodeEncodeError:  # a lone surrogate
             return None
-    return None
+    return _number(value)
 
 
 def closed(value: Any) -> bytes | None:
@@ -65,18 +60,26 @@ def closed(value: Any) -> bytes | None:
     >>> closed(5)
     b'</>small int</>5</>'
     """
+    number = _number(value)
+    return None if number is None else number + CLOSE
+
+
+def _number(value: Any) -> bytes | None:
     kind = type(value)
+    if kind not in CLOSED:
+        return None
     if kind is int and -SMALL <= value < SMALL:
-        return b"</>small int</>%d</>" % value
-    if kind is float or kind is bool or value is None:
-        return f"</>{'None' if value is None else kind.__name__}</>{'' if value is None else repr(value)}</>".encode()
-    return None
+        return b"</>small int</>%d" % value
+    if kind is float or kind is bool:
+        return f"</>{kind.__name__}</>{value!r}".encode()
+    return b"</>None</>" if value is None else None
 
 
 def small_int(text: str) -> int | None:
     """The number that `closed` made this text of, where it is a whole one."""
     number = text[len(INT) : -len(CLOSE)]
-    return int(number) if text[: len(INT)] == INT and text[-3:] == "</>" and number.isdecimal() else None
+    well = text[: len(INT)] == INT and text[-3:] == "</>" and number.isdecimal() and number.isascii()
+    return int(number) if well and len(number) < 19 else None
 
 
 def read_closed(kind: str, some: Callable[[int], bytes]) -> Any:
@@ -84,7 +87,7 @@ def read_closed(kind: str, some: Callable[[int], bytes]) -> Any:
     text = b""
     while len(text) <= LONGEST and not text.endswith(CLOSE) and (more := some(1)):
         text += more
-    return read(kind, text.removesuffix(CLOSE))
+    return read(kind, text.rstrip().removesuffix(CLOSE))
 
 
 def read(kind: str, text: bytes) -> Any:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import io
 import os
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from raisin_core.errors import Tampered, Truncated, UsageError
+from raisin_core.errors import ForkError, Tampered, Truncated, UsageError
 
 Reading = Callable[[int], bytes]
 STEP: Final = 1 << 20  # bytes
@@ -24,6 +25,7 @@ class Source:
         self._read_some, self._into = read_some, into
         self._back = b""
         self.position = 0
+        self.printable = False  # then white space may follow, as editors and shells leave it
 
     def left(self) -> int | None:
         """How many bytes are left at least, where that is known."""
@@ -31,7 +33,7 @@ class Source:
 
     def read(self, count: int) -> bytes:
         """Exactly so many bytes. Raises Truncated."""
-        data = self.some(count)
+        data = self.some(count) if count else b""  # asked for none, a source may wait for its next bytes
         if len(data) == count:
             return data
         pieces, missing = [data], count - len(data)
@@ -100,28 +102,51 @@ class Bytes(Source):
         return self._size - self._file.tell()
 
     def finish(self) -> None:
-        if self.left():
-            raise Tampered(
-                f"{self.left()} bytes follow the object; several objects of a file are read with raisin.load(file)"
-            )
+        _nothing(self._file.read() if self.left() else b"", self.printable)
 
 
 class File(Source):
-    """A source over a binary file, or a text file with the printable form."""
+    """A source over a binary file, or a text file with the printable form.
+
+    It does not keep its file alive: whoever reads from it does.
+    """
 
     def __init__(self, file: Any) -> None:
-        self._file = file
-        super().__init__(self._from_file, getattr(file, "readinto", None))
+        try:
+            self._file: Callable[[], Any] = weakref.ref(file)
+        except TypeError:  # a file of somebody's own
+            self._file = lambda: file
+        self._rest = b""  # of a text's last letter
+        self._process = os.getpid()
+        super().__init__(self._from_file, self._fill if hasattr(file, "readinto") else None)
+
+    def _open(self) -> Any:
+        if os.getpid() != self._process:
+            raise ForkError("a stream is read on by the process that began; its file has one position for all of them")
+        return self._file()
 
     def _from_file(self, count: int) -> bytes:
-        data = self._file.read(count)
-        if data is None:
-            raise UsageError("the file gives no bytes now: it is in non-blocking mode")
-        return data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
+        data = self._rest or self._open().read(count)
+        if type(data) is bytes and len(data) <= count:
+            self._rest = b""
+            return data
+        if isinstance(data, str):
+            data = data.encode("utf-8", "surrogatepass")
+        elif not isinstance(data, (bytes, bytearray, memoryview)):
+            raise _not_now(data)
+        self._rest = bytes(data[count:])
+        return bytes(data[:count])
+
+    def _fill(self, view: memoryview) -> int:
+        count = self._open().readinto(view)
+        if not isinstance(count, int):
+            raise _not_now(count)
+        return count
 
     def left(self) -> int | None:
+        file = self._file()
         try:
-            return os.fstat(self._file.fileno()).st_size - int(self._file.tell())
+            return os.fstat(file.fileno()).st_size - int(file.tell())
         except (OSError, AttributeError, ValueError, TypeError):  # no real file
             return None
 
@@ -134,6 +159,10 @@ class Chunks(Source):
         self._view = memoryview(b"")
         super().__init__(self._next, self._fill)
 
+    def finish(self) -> None:
+        """What comes in a later chunk is not asked for: it may take long to come."""
+        _nothing(bytes(self._view), self.printable)
+
     def _next(self, count: int) -> bytes:
         return bytes(self._taken(count))
 
@@ -144,12 +173,10 @@ class Chunks(Source):
 
     def _taken(self, count: int) -> memoryview:
         while not len(self._view):
-            chunk = next(self._chunks, None)
-            if chunk is None:
+            try:
+                self._view = _bytes(next(self._chunks))
+            except StopIteration:
                 break
-            if isinstance(chunk, str):
-                chunk = chunk.encode("ascii", "replace")
-            self._view = memoryview(chunk).cast("B")
         taken, self._view = self._view[:count], self._view[count:]
         return taken
 
@@ -170,17 +197,45 @@ class Inner(Source):
 def source(data: object) -> Source:
     """The source for what `deserialize` takes. Raises UsageError for what gives no bytes."""
     if isinstance(data, str):
-        return Bytes(data.encode("ascii", "replace"))
+        return Bytes(data.encode("utf-8", "surrogatepass"))
     if isinstance(data, (bytes, bytearray, memoryview)):
         return Bytes(data)
     if hasattr(data, "read"):
         return File(data)
-    if isinstance(data, Iterable) and not isinstance(data, (dict, set, frozenset)):
-        return Chunks(data)
-    raise UsageError(f"expected bytes, an iterable of bytes or a file, got {type(data).__name__}")
+    try:
+        return Bytes(_bytes(data))
+    except UsageError:
+        if isinstance(data, Iterable) and not isinstance(data, (dict, set, frozenset)):
+            return Chunks(data)
+        raise
 
 
 def room(stream: Source, count: int) -> int:
     """How many bytes to make room for at first when `count` were announced: a lie must not fill the memory."""
     left = stream.left()
     return count if count <= ALL_AT_ONCE or (left is not None and count <= left) else ALL_AT_ONCE
+
+
+def _bytes(data: Any) -> memoryview:
+    """The bytes of a text, or of whatever else has some. Raises UsageError."""
+    if isinstance(data, str):
+        return memoryview(data.encode("utf-8", "surrogatepass"))
+    try:
+        view = memoryview(data)
+    except TypeError:
+        raise UsageError(f"expected bytes, an iterable of bytes or a file, got {type(data).__name__}") from None
+    return view.cast("B") if view.c_contiguous and view.nbytes else memoryview(view.tobytes())
+
+
+def _nothing(left: bytes, printable: bool) -> None:
+    """Raises Tampered where something follows the object."""
+    if left and not (printable and left.isspace()):
+        raise Tampered(
+            f"{len(left)} bytes follow the object; several objects of a file are read with raisin.load(file)"
+        )
+
+
+def _not_now(data: object) -> UsageError:
+    if data is None:
+        return UsageError("the file gives no bytes now: it is in non-blocking mode")
+    return UsageError(f"the file's read gives no bytes, but {type(data).__name__}")

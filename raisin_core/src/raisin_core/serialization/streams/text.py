@@ -19,6 +19,7 @@ TAG: Final = "</>text 1</>"
 END: Final = "AAAA"
 SMALL: Final = 10_000  # characters
 CHUNK: Final = 786_432  # bytes, divisible by 3; with their length in 3 bytes
+_BEGIN, _END = len(TAG), -len(END)
 
 
 def encoded(data: Piece) -> str:
@@ -33,18 +34,19 @@ def encoded(data: Piece) -> str:
 
 def small(data: bytes) -> str:
     """The printable form of a short stream."""
-    return TAG + encoded(data) + END
+    chunk = binascii.b2a_base64(len(data).to_bytes(3, "big") + data, newline=False)
+    return f"{TAG}{chunk.decode('ascii')}{END}"
 
 
 def small_read(data: str) -> bytes | None:
     """What `small` was given; None where the text is something else, or longer."""
-    if len(data) > SMALL or data[: len(TAG)] != TAG or data[-len(END) :] != END:
+    if len(data) > SMALL or not (data.startswith(TAG) and data.endswith(END)):
         return None
     try:
-        found = binascii.a2b_base64(data[len(TAG) : -len(END)])
+        found = binascii.a2b_base64(data[_BEGIN:_END])
     except (binascii.Error, ValueError):
         return None
-    whole = len(data) == len(TAG) + (len(found) + 2) // 3 * 4 + len(END)  # decoding stops at the first padding
+    whole = len(data) == _BEGIN + (len(found) + 2) // 3 * 4 - _END  # decoding stops at the first padding
     return found[3:] if whole and int.from_bytes(found[:3], "big") == len(found) - 3 else None
 
 

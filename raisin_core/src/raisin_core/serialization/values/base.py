@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -59,7 +58,6 @@ HOMES: Final = {  # where a type comes from: the room that knows it
 }
 
 
-@dataclass(frozen=True)
 class Limits:
     """What `decode` takes at the most.
 
@@ -67,9 +65,10 @@ class Limits:
     the limits, memory stays in proportion to the data.
     """
 
-    depth: int = DEPTH
-    count: int = 1 << 28
-    bytes: int = 1 << 36
+    __slots__ = ("bytes", "count", "depth")
+
+    def __init__(self, depth: int = DEPTH, count: int = 1 << 28, bytes: int = 1 << 36) -> None:
+        self.depth, self.count, self.bytes = depth, count, bytes
 
 
 class NotAValue(SerializationError):

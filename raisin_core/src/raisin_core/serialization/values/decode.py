@@ -29,11 +29,11 @@ def decode(data: Data, *, classes: Sequence[type] = (), buffers: Sequence[Data] 
     copied. Raises StreamError for whatever `encode` does not write, InstallationError where the value needs a package
     that is missing here.
     """
-    if len(data) > limits.bytes or (buffers and len(data) + sum(map(len, buffers)) > limits.bytes):
+    size = len(data)
+    if size > limits.bytes or (buffers and size + sum(map(len, buffers)) > limits.bytes):
         raise StreamError(f"more than {limits.bytes} bytes")
     view = memoryview(data)
-    first = view[0] if len(view) else 255
-    if first in PLAIN_FORMS:
+    if size and (first := view[0]) in PLAIN_FORMS:
         return plain.unpack(view[1:], first, limits)
     try:
         return _general(view, classes, buffers, limits)

@@ -48,14 +48,32 @@ def encode(
     >>> decode(encode({"a": (1, 2.5)}))
     {'a': (1, 2.5)}
     """
+    return b"".join(pieces(value, classes=classes, buffers=buffers, apart=apart))
+
+
+def pieces(
+    value: object,
+    *,
+    classes: Sequence[type] = (),
+    buffers: list[memoryview] | None = None,
+    apart: Callable[[Any], bool] | None = None,
+) -> list[bytes]:
+    """What `encode` gives, in pieces, so that large values are not copied; small ones are one piece."""
     kind = type(value)
-    form = plain.form(value, whole=True) if kind in plain.CONTAINERS else 1 if kind in plain.ATOMS else None
-    if form is not None:
-        try:
-            return FORMS[form] + plain.pack(value)
-        except _CANNOT_PACK:  # long integers, lone surrogates
-            pass
-    return _general(value, classes, buffers, apart)
+    try:
+        if kind in plain.CONTAINERS:
+            if len(value) <= plain.FEW and (form := plain.glance(value)):  # type: ignore[arg-type]
+                data = plain.pack(value)
+                if len(data) <= plain.LONG_TEXT:  # so no text in it is longer
+                    return [FORMS[form] + data]
+            said = plain.form(value, whole=True)
+        else:
+            said = 1 if kind in plain.ATOMS else None
+        if said is not None:
+            return [FORMS[said], plain.pack(value)]
+    except _CANNOT_PACK:  # long integers, lone surrogates
+        pass
+    return [_general(value, classes, buffers, apart)]
 
 
 def _general(
