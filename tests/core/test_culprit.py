@@ -274,3 +274,12 @@ def test_objects_say_it() -> None:
     with pytest.raises(SerializationError, match=r"^cannot serialize x\[0\] \(a Stuck\): it is stuck$") as caught:
         objects.dumps([STUCK], "x")
     assert type(caught.value.__cause__) is TypeError
+
+
+def test_an_object_that_does_not_let_itself_be_asked_hides_no_other() -> None:
+    class Mute:
+        def __getattribute__(self, name: str) -> Any:
+            raise RuntimeError
+
+    value = {"deep": [[[STUCK]]], "mute": Mute()}
+    assert culprit.explain(value, "x", ValueError("no")).startswith("cannot serialize x['deep'][0][0][0] (a Stuck)")

@@ -113,7 +113,9 @@ def test_results_are_not_held_back_by_a_task_behind_them(gate):
 
     m = raisin.Map(run, range(40), chunksize=40)
     records = m.get_all()
-    assert sorted(next(records)["res"] for _ in range(30)) == list(range(30))
+    before: set[int] = set()
+    while before != set(range(30)):
+        before |= {next(records)["res"]} & set(range(30))  # those behind it may be done elsewhere meanwhile
     values = iter(m)
     assert [next(values) for _ in range(30)] == list(range(30))
     gate.touch()

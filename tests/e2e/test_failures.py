@@ -24,14 +24,6 @@ class OwnError(Exception):
         return OwnError, (self.code, self.detail)
 
 
-class TakesMore(Exception):
-    """An ordinary pickle would call it with one argument, and that is not enough."""
-
-    def __init__(self, first, second):
-        super().__init__(first)
-        self.second = second
-
-
 class HasAFrame(Exception):
     """Cannot be pickled."""
 
@@ -158,16 +150,6 @@ def test_what_cannot_travel_becomes_task_failed(kind):
     assert type(error) is raisin.TaskFailed
     assert kind.__name__ in str(error)
     assert "in fail" in str(list(chain(error))[-1])
-
-
-def test_an_exception_that_takes_other_arguments_than_it_keeps():
-    def fail():
-        raise TakesMore(1, 2)
-
-    error = caught(fail)
-    assert type(error) is TakesMore
-    assert error.args == (1,)
-    assert error.second == 2
 
 
 def test_an_exception_that_ends_the_process_when_it_is_rebuilt_on_trial():

@@ -113,3 +113,21 @@ def test_a_file_that_is_too_large_says_how(tmp_path):
     with pytest.raises(raisin.SerializationError, match=r"raisin\.File\("):
         raisin.process(Path.stat, (large,))
     assert raisin.process(lambda path: path.stat().st_size, (raisin.File(large),)) == 101_000_000
+
+
+class TakesMore(Exception):
+    """An ordinary pickle would call it with one argument, and that is not enough."""
+
+    def __init__(self, first, second):
+        super().__init__(first)
+        self.second = second
+
+
+def test_an_exception_that_takes_other_arguments_than_it_keeps():
+    def fail():
+        raise TakesMore(1, 2)
+
+    with pytest.raises(TakesMore) as caught:
+        raisin.process(fail)
+    assert caught.value.args == (1,)
+    assert caught.value.second == 2

@@ -26,7 +26,10 @@ def edit(old, new, changed=None):
     if changed is not None:
         os.utime('helpers.py', (changed, changed))
 """
-WARNING = "helpers.py changed on disk since it was imported; its text of now travels: restart to be sure"
+WARNING = (
+    "helpers.py changed on disk since it was imported: what is in memory travels, and the text "
+    "of now with modules that import it; importlib.reload it, or restart"
+)
 
 
 def said(folder: Path, text: str, then: str, bytecode: bool = True) -> str:
@@ -46,6 +49,32 @@ def test_nothing_happened(tmp_path: Path, text: str, bytecode: bool) -> None:
 @pytest.mark.parametrize("text", [CONSTANT, FUNCTION])
 def test_edited_after_its_import(tmp_path: Path, text: str, bytecode: bool) -> None:
     assert said(tmp_path, text, "edit('old', 'new!')", bytecode) == WARNING
+
+
+def test_what_was_imported_travels_until_it_is_loaded_anew(tmp_path: Path) -> None:
+    text = "VALUE = 'old'\nclass Thing:\n    def get(self):\n        return VALUE\ndef make():\n    return Thing()\n"
+    one = Laptop(tmp_path / "one", {"helpers.py": text})
+    said = one.run(
+        EDIT
+        + """
+warnings.simplefilter("always")
+edit('old', 'new!')
+with warnings.catch_warnings(record=True) as seen:
+    write('function', helpers.make)
+    write('instance', helpers.make())
+    write('module', helpers)
+print(*{str(each.message) for each in seen})
+import importlib; importlib.reload(helpers)
+write('again', helpers.make)
+print(b'VALUE' in dumps(helpers.make), b'class Thing' in dumps(helpers.make))
+"""
+    )
+    assert said == [WARNING, "True True"]
+    two = Laptop(tmp_path / "two")
+    got = two.run(
+        "print(read('function')().get(), read('instance').get(), read('module').make().get(), read('again')().get())"
+    )
+    assert got == ["old old old new!"]
 
 
 def test_edited_where_no_function_shows_it(tmp_path: Path) -> None:

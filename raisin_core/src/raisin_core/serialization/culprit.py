@@ -137,7 +137,7 @@ def _ways(value: object, wanted: list[object], until: float) -> Ways:
     new = deque([(value, 0)])
     while new and left and len(ways) < LOOKED_AT and time.monotonic() <= until:
         each, depth = new.popleft()
-        for step, part in parts(each, _show):
+        for step, part in _parts(each):
             if type(part) in ATOMS or id(part) in ways:
                 continue
             ways[id(part)] = (id(each), step, part)
@@ -147,6 +147,14 @@ def _ways(value: object, wanted: list[object], until: float) -> Ways:
             if len(ways) >= LOOKED_AT:
                 break
     return ways
+
+
+def _parts(value: object) -> Iterator[tuple[str, object]]:
+    """What an object is made of, as far as it lets itself be asked."""
+    try:
+        yield from parts(value, _show)
+    except Exception:  # noqa: BLE001 - one odd object does not hide the others
+        return
 
 
 def _path(name: str, identity: int, ways: Ways) -> str:

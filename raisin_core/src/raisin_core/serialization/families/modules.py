@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from raisin_core.errors import SerializationError
 from raisin_core.serialization.canonical import own
-from raisin_core.serialization.modules import loading, members, worlds
+from raisin_core.serialization.modules import imported, loading, members, worlds
 from raisin_core.serialization.modules.members import Member
 
 if TYPE_CHECKING:
@@ -88,7 +88,18 @@ def _said(value: Any, name: str) -> Any:
 def _is_shipped(module: types.ModuleType) -> bool:
     if own(module).get("__name__") in MAIN:
         return False
-    return members.is_local(module) and not _is_by_value(module) and worlds.member_of(module) is not None
+    if not members.is_local(module) or _is_by_value(module) or worlds.member_of(module) is None:
+        return False
+    if imported.is_doubtful(module):  # its text is newer: what is in memory travels
+        import cloudpickle
+
+        cloudpickle.register_pickle_by_value(module)
+        _from_memory[members.name_of(module)] = module
+        return False
+    return True
+
+
+_from_memory: dict[str, types.ModuleType] = {}  # by value, because their files have changed since their import
 
 
 def _is_by_value(module: types.ModuleType) -> bool:
@@ -97,6 +108,9 @@ def _is_by_value(module: types.ModuleType) -> bool:
 
     registered = cloudpickle.list_registry_pickle_by_value()
     name = members.name_of(module)
+    if name in registered and name in _from_memory and not imported.is_doubtful(module):  # it was loaded anew
+        cloudpickle.unregister_pickle_by_value(_from_memory.pop(name))
+        registered = cloudpickle.list_registry_pickle_by_value()
     return bool(registered) and any(name == each or name.startswith(f"{each}.") for each in registered)
 
 
@@ -121,7 +135,7 @@ def rebuild_attribute(module: types.ModuleType, path: str) -> Any:
 def reduce_module(value: types.ModuleType, pickler: Pickler) -> Any:
     """A module: by name, with its source, or (one that nobody can import) as its contents."""
     name = members.name_of(value)
-    if not name or _is_by_value(value):
+    if not name or (not _is_shipped(value) and _is_by_value(value)):
         return rebuild_made, (str(own(value).get("__name__")),), _contents(value)
     if name in MAIN or not members.is_local(value):
         return rebuild_by_name, (name, "")

@@ -3,7 +3,7 @@
 A file may be newer than what was imported. Witnesses of what was: the module itself (its functions' code, its plain
 constants, its names), the stamp in the cached bytecode (when the source was changed last, and its size), and
 `linecache`, which may still hold the older text. A text that fits the module and the stamp is taken; where none does,
-that of now, with a warning.
+that of now, with a warning, and the module is doubtful: what is in memory is to travel rather than its text.
 
 Rules of this file: runs nothing of the module, writes nothing; the standard library only.
 """
@@ -56,12 +56,23 @@ def imported_text(module: types.ModuleType) -> str | None:
     sure = next((each for each in candidates if _is_sure(each, stamp, module, file)), None)
     if sure is not None:
         return sure.text
+    _doubtful[str(own(module).get("__name__"))] = own(module).get("__spec__")
     warnings.warn(
-        f"{os.path.basename(file)} changed on disk since it was imported; its text of now travels: restart to be sure",
+        f"{os.path.basename(file)} changed on disk since it was imported: what is in memory travels, and the text "
+        "of now with modules that import it; importlib.reload it, or restart",
         RuntimeWarning,
         stacklevel=2,
     )
     return candidates[0].text
+
+
+_doubtful: dict[str, object] = {}  # by name, as they were loaded then
+
+
+def is_doubtful(module: types.ModuleType) -> bool:
+    """Whether no text was found that this module was surely made from."""
+    spec = own(module).get("__spec__")
+    return spec is not None and _doubtful.get(str(own(module).get("__name__"))) is spec
 
 
 def file_text(file: str) -> str | None:
