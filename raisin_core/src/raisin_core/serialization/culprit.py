@@ -86,7 +86,7 @@ def find(value: object, name: str) -> tuple[str, object]:
     until = time.monotonic() + SECONDS
     for kind in (Pickler, cloudpickle.Pickler):  # canonical forms are left to the second
         noted = _noted(kind, value, until)
-        ways = _ways(value, noted, until)
+        ways = _ways(value, noted, min(until, time.monotonic() + SECONDS / 4))  # some of it is left for trials
         for part in noted[: -TRIALS - 1 : -1]:
             if id(part) in ways and _fails(kind, part, until):
                 return _path(name, id(part), ways), part
