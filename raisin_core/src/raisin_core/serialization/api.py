@@ -155,7 +155,7 @@ def copy(obj: object) -> Any:
 
 
 def _pieces(obj: object, level: int, password: Password | None, copy_file: bool | int) -> list[bytes] | Iterator[Piece]:
-    """The stream in pieces; a list of one where it is small. What cannot travel is said when they are drawn."""
+    """The stream in pieces; a list of one where it is small. Items that cannot travel are found when they are drawn."""
     if level == -1 and password is None and copy_file is True:
         found = values_of(obj, True)  # the usual case, quickly
         small = whole(found) if type(found) is Entry else None
