@@ -2,8 +2,9 @@
 
     .venv/bin/python scripts/test_matrix.py [arguments of pytest]
 
-The others run one after the other beside this one (most tests wait for processes); what they say is shown when they
-are done. Ends with one line that sums up all runs, `N passed, N failed`; exit code 1 if anything failed.
+Side by side run, since most tests wait for processes: the slow tests of this one, its quick ones, and the others, one
+after the other. What is not the slow half of this one is shown when it is done. Where pytest is given arguments, this
+one is not halved. Ends with one line that sums up all runs, `N passed, N failed`; exit code 1 if anything failed.
 Rules of this file: the standard library only; its own Python is the default one.
 """
 
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as xml
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple, TextIO
@@ -24,6 +25,8 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 VERSIONS: Final = ("3.10", "3.11", "3.12", "3.13")
 HANG: Final = 300  # seconds after which a single test has failed
 PROBE: Final = "import sys, ensurepip, venv; print('%d.%d' % sys.version_info[:2])"
+QUICK: Final = ("--quiet", "-m", "not slow")
+SLOW_HALF: Final = ("-m", "slow")
 NOTHING_SELECTED: Final = 5  # pytest's exit code; fine where the arguments ask for slow tests only
 
 
@@ -43,19 +46,34 @@ def main(arguments: Sequence[str]) -> int:
     """Run everything; 0 if all passed."""
     default = f"{sys.version_info[0]}.{sys.version_info[1]}"
     others = [version for version in VERSIONS if version != default]
-    with ThreadPoolExecutor(1) as beside:
-        running = [beside.submit(run_further, version, arguments) for version in others]
-        tallies = {default: run(Path(sys.executable), arguments)}
+    with ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(1) as quick:
+        running = [quick.submit(run_quick_half, default)] if not arguments else []
+        running += [beside.submit(run_further, version, arguments) for version in others]
+        tallies = {default: run(Path(sys.executable), arguments or SLOW_HALF)}
         for each in running:
             further, said = each.result()
             say(said)
-            tallies |= further
-    total = Tally(*map(sum, zip(*tallies.values())))
+            for version, tally in further.items():
+                tallies[version] = sum_of([tallies.get(version, Tally()), tally])
+    total = sum_of(tallies.values())
     if len(tallies) > 1:
         for version, tally in tallies.items():
             say(f"Python {version}: {tally}")
     say(str(total))
     return 1 if total.failed else 0
+
+
+def sum_of(tallies: Iterable[Tally]) -> Tally:
+    """What several runs came to."""
+    return Tally(*map(sum, zip(*tallies)))
+
+
+def run_quick_half(version: str) -> tuple[dict[str, Tally], str]:
+    """Run the quick tests of this Python; what came of it, and what was said."""
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
+        tally = run(Path(sys.executable), QUICK, output=output)
+        output.seek(0)
+        return {version: tally}, f"== Python {version}, quick tests\n{output.read().rstrip()}"
 
 
 def run_further(version: str, arguments: Sequence[str]) -> tuple[dict[str, Tally], str]:
@@ -76,8 +94,8 @@ def run_further(version: str, arguments: Sequence[str]) -> tuple[dict[str, Tally
         if made.returncode:
             tally = Tally(failed=1)
         else:
-            quick = ["--quiet", *arguments, "-m", "not slow"]
-            tally = run(ROOT / environment / "bin" / "python", quick, may_be_empty=True, output=output)
+            python_there = ROOT / environment / "bin" / "python"
+            tally = run(python_there, [*arguments, *QUICK], may_be_empty=True, output=output)
         output.seek(0)
         return {version: tally}, f"== Python {version}\n{output.read().rstrip()}"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import count
 from typing import Literal
 
-from raisin_broker.machine import Arrived, Broker, Committed, Event, Remembered, RosterChanged, TurnEnded
+from raisin_broker.belonging import RosterChanged
+from raisin_broker.machine import Arrived, Broker, Committed, Event, Remembered, TurnEnded
 from raisin_broker.outbox import Commit, Recall, Send, Stage
 from raisin_broker.records import JobForgotten
 from raisin_broker.retention import Keep, Room

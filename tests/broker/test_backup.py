@@ -16,12 +16,13 @@ import pytest
 from raisin_broker.records import PageAdded
 from raisin_broker.store import backup as module
 from raisin_broker.store import integrity
-from raisin_broker.store.backup import LATER_RUNS, Copied, backup, restore
+from raisin_broker.store.backup import LATER_RUNS, PAPERS, Copied, backup, restore
 from raisin_broker.store.blobs import Blobs
 from raisin_broker.store.sql import SqlStore
 from raisin_core.errors import StoreError
 from tests.broker.stores import A, B, all_of, commit, opened, page, result
 from tests.broker.test_migrations import first
+from tests.support.papers import Papers
 
 CONTENT = os.urandom(300_000)
 DIGEST = sha256(CONTENT).digest()
@@ -194,3 +195,44 @@ def test_a_backup_of_an_earlier_version_is_restored(tmp_path: Path) -> None:
 
 def test_doctests() -> None:
     assert doctest.testmod(module).failed == 0
+
+
+# -- who belongs -----------------------------------------------------------------------------------------------------
+
+
+def modes(directory: Path, *names: str) -> set[int]:
+    return {stat.S_IMODE((directory / name).stat().st_mode) for name in names}
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_the_roster_or_the_claim_goes_with_it(tmp_path: Path, name: str) -> None:
+    some(tmp_path / "broker").close()
+    content = Papers().found() if name == "book" else b"a claim"
+    (tmp_path / "broker" / name).write_bytes(content)
+    backup(tmp_path / "broker", tmp_path / "saved.tar")
+    restore(tmp_path / "saved.tar", tmp_path / "new")
+    assert (tmp_path / "new" / name).read_bytes() == content
+    assert [each for each in PAPERS if (tmp_path / "new" / each).exists()] == [name]
+    if os.name == "posix":
+        assert modes(tmp_path / "new", name) == {0o600}
+
+
+def test_a_roster_that_is_there_is_not_replaced_by_an_older_one(tmp_path: Path) -> None:
+    some(tmp_path / "broker").close()
+    papers = Papers()
+    (tmp_path / "broker" / "book").write_bytes(papers.found())
+    backup(tmp_path / "broker", tmp_path / "saved.tar")
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "book").write_bytes(papers.invite("zoe"))
+    restore(tmp_path / "saved.tar", tmp_path / "new")
+    assert (tmp_path / "new" / "book").read_bytes() == papers.newest
+    assert (tmp_path / "new" / "raisin.db").exists()
+
+
+def test_a_damaged_roster_is_not_restored(tmp_path: Path) -> None:
+    some(tmp_path / "broker").close()
+    (tmp_path / "broker" / "book").write_bytes(b"garbage")
+    backup(tmp_path / "broker", tmp_path / "saved.tar")
+    with pytest.raises(StoreError, match="its roster is damaged"):
+        restore(tmp_path / "saved.tar", tmp_path / "new")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == []

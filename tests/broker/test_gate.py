@@ -217,7 +217,24 @@ def test_a_wrong_question(asker: tuple[Gate, Socket], place: int, value: bytes) 
     assert [address for _, address in asker[0].refused()] == ["10.0.0.7"]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_whoever_comes_too_often_is_not_answered(asker: tuple[Gate, Socket], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over tcp; a refusal would be final, no answer looks like a slow broker."""
+    now = [100.0]
+    monkeypatch.setattr(gates.time, "monotonic", lambda: now[0])
+    gate, socket = asker
+    statuses = [ask(asker, RIGHT)[3] for _ in range(gates.BURST)]
+    assert set(statuses) == {b"200"}
+    socket.send_multipart([b"", *RIGHT])
+    gate.handle()
+    assert not socket.poll(0)
+    assert (gate.delayed, gate.refusals) == (1, 0)
+    now[0] += 1.0
+    assert ask(asker, RIGHT)[3] == b"200"
+    for here in (b"localhost:0:0:387", b""):
+        assert ask(asker, [*RIGHT[:3], here, *RIGHT[4:]])[3] == b"200"
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
 @given(st.lists(st.binary(max_size=40) | st.sampled_from(RIGHT), max_size=9))
 def test_no_question_breaks_the_gate(asker: tuple[Gate, Socket], frames: list[bytes]) -> None:
     gate, socket = asker

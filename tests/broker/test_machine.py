@@ -282,12 +282,12 @@ def test_results_are_kept_for_who_may_run_them(flow: Flow) -> None:
 
 
 def test_contexts_come_and_go_with_their_clients(flow: Flow) -> None:
-    flow.tell("dan > Hello instance=dan role=client context=c | here", BOB, "> turn")
-    flow.tell("dan > Open job=j function=f context=c | f", "dan > Page job=j number=0 first=0 count=2 last=true | a")
+    flow.tell("dan > Hello instance=dan role=client context=here | here", BOB, "> turn")
+    flow.tell("dan > Open job=j function=f context=here | f", "dan > Page job=j number=0 first=0 count=2 last=true | a")
     assert kinds(flow.tell("> turn"))[1:4] == ["bob < Context", "bob < Function", "bob < Argument"]
     flow.tell("dan > Goodbye", "bob > Results lease=1.1 job=j start=0 stop=1 | r0")
     assert "bob < Lease" not in kinds(flow.tell("> turn"))
-    flow.tell("dan/2 > Hello instance=dan2 role=client context=c | here")
+    flow.tell("dan/2 > Hello instance=dan2 role=client context=here | here")
     assert "bob < Lease" in kinds(flow.tell("> turn"))
 
 

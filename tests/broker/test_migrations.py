@@ -109,6 +109,19 @@ def test_the_tables_are_those_of_a_new_database(path: Path, tmp_path: Path) -> N
             assert old.execute(f"PRAGMA {pragma}").fetchone() == new.execute(f"PRAGMA {pragma}").fetchone()
 
 
+def test_of_version_2_jobs_have_no_key_and_no_epoch(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        migrating.upgrade(db, 1, to=2)
+    store = SqlStore(path)
+    for job in store.start().jobs:
+        assert (job.opened.owner_key, job.opened.epoch, job.opened.options.pickles) == ("", 0, None)
+    commit(store, 1, msgspec.structs.replace(opened(b"n" * 16), owner_key="key", epoch=7))
+    store.close()
+    again = SqlStore(path)
+    assert [(job.opened.owner_key, job.opened.epoch) for job in again.start().jobs] == [("", 0), ("", 0), ("key", 7)]
+    again.close()
+
+
 def test_the_first_script_makes_the_first_tables() -> None:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as made:
         migrating.upgrade(made, 0, to=1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from raisin_broker.machine import Garbled, RosterChanged
+from raisin_broker.belonging import RosterChanged
+from raisin_broker.machine import Garbled
 from raisin_broker.peers import MOST_GARBLED, MOST_NOTED
 from raisin_broker.state import Member
 from raisin_core.messages import VERSION, LeaseId

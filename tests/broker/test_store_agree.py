@@ -8,6 +8,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from raisin_broker.records import (
     JobForgotten,
     JobMarked,
     JobOpened,
+    JobReleased,
     JobUnwanted,
     KeyCleared,
     LeasedUpTo,
@@ -27,6 +29,7 @@ from raisin_broker.records import (
 from raisin_broker.store.memory import MemoryStore
 from raisin_broker.store.sql import SqlStore
 from raisin_broker.store.staging import ENTRY
+from raisin_core.messages import Options
 from tests.broker.stores import A, AnyStore, B, F, G, all_of, opened, page, result, sourced, tag, tidied, tried
 
 C = b"c" * 16
@@ -46,6 +49,7 @@ steps = st.one_of(
     st.builds(JobMarked, jobs, st.sampled_from(["done", "cancelled", "late"]), st.floats(0, 9)),
     st.builds(JobForgotten, jobs),
     st.builds(JobUnwanted, jobs),
+    st.builds(lambda job: JobReleased(job, Options(retries=3)), jobs),
     st.builds(LeasedUpTo, jobs, numbers),
     st.builds(tried, jobs, numbers, st.sampled_from(["1.1", "1.2"])),
     st.builds(WorkerSeen, jobs),
@@ -113,6 +117,7 @@ def seen(store: AnyStore, keys: bool = True) -> dict[str, object]:
     }
 
 
+@pytest.mark.slow  # the same on every Python
 @settings(max_examples=100, deadline=None, database=None)
 @given(batches)
 def test_stores_agree(history: list[tuple[list[object], str]]) -> None:

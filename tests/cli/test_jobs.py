@@ -269,6 +269,7 @@ def test_an_output_that_exists_is_found_out_first(tmp_path: Path, home: Path) ->
     assert list(home.glob("embedded-*")) == []
 
 
+@pytest.mark.slow  # the same on every Python
 def test_nobody_at_that_address(tmp_path: Path) -> None:
     where = {"RAISIN_BROKER": "127.0.0.1:9", "RAISIN_BROKER_KEY": "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"}
     done = raisin("jobs", **where, RAISIN_KEY_FILE=str(tmp_path / "own.key"))

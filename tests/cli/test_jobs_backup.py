@@ -17,6 +17,8 @@ from raisin_core.identity import keys, roster
 from tests.cli.programs import raisin, start
 from tests.e2e.support import until
 
+pytestmark = pytest.mark.slow  # what it tests is the same on every Python
+
 
 @contextmanager
 def broker(data: Path, client: Path) -> Iterator[connection.Connection]:
@@ -95,6 +97,14 @@ def test_damage_is_found(saved: Path, tmp_path: Path) -> None:
     assert "is not what was written" in done.stderr
     assert "It was left as it is" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_damaged_roster_is_found(saved: Path, tmp_path: Path) -> None:
+    (tmp_path / "data" / "book").write_bytes(b"garbage")
+    done = raisin("broker", "check", "--data", str(tmp_path / "data"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "book: this is no book" in done.stderr
+    assert "put a copy in its place" in done.stderr
 
 
 def test_no_backup(tmp_path: Path) -> None:

@@ -8,12 +8,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from raisin_cli.main import cli
 from raisin_core import __version__
 from tests.cli.programs import environment, raisin, start
 
 JOBS = [["jobs"], ["job"], ["results"], ["cancel"], ["explain"]]
 KEEPING = [["broker", "backup"], ["broker", "restore"], ["broker", "check"]]
+CLUSTER = ["create", "invite", "members", "remove", "rename", "addresses", "status", "start", "stop", "use", "leave"]
+CLUSTERS = [["cluster"], *(["cluster", each] for each in CLUSTER), ["join"], ["trust"], ["doctor"]]
+OWNER = [["worker", each] for each in ("allow", "deny", "list")]
 COMMANDS = [*JOBS, [], ["demo"], ["broker"], ["broker", "run"], *KEEPING, ["worker"], ["worker", "run"]]
 
 
@@ -25,10 +30,18 @@ def test_help_has_an_example(command: list[str]) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("command", [*CLUSTERS, *OWNER], ids=" ".join)
+def test_help_of_what_is_about_clusters_has_an_example(command: list[str]) -> None:
+    done = CliRunner().invoke(cli, [*command, "--help"])
+    assert done.exit_code == 0
+    assert f"raisin {' '.join(command)}" in done.output.partition("xample")[2]
+
+
 def test_the_commands_are_these() -> None:
     listed = raisin("--help").stdout.partition("Commands:")[2].partition("Examples:")[0]
     assert [line.split()[0] for line in listed.splitlines() if line.strip()] == [
-        *("broker", "cancel", "demo", "explain", "job", "jobs", "results", "worker")
+        *("broker", "cancel", "cluster", "demo", "doctor", "explain", "job", "jobs", "join"),
+        *("results", "trust", "worker"),
     ]
 
 
@@ -54,6 +67,8 @@ def test_importing_it_is_cheap() -> None:
         (["broker", "backup", "saved.tar"], "raisin_broker"),
         (["broker", "check"], "raisin_broker"),
         (["worker", "run"], "raisin_worker"),
+        (["cluster", "create", "lab"], "raisin_broker"),
+        (["cluster", "create", "lab"], "raisin_worker"),
         (["demo"], "raisin_broker"),
         (["demo"], "raisin_worker"),
     ],
@@ -86,9 +101,9 @@ def test_wrong_usage(command: list[str]) -> None:
 
 
 def test_parts_check_their_own_options() -> None:
-    done = raisin("worker", "run", "--slots", "2")
+    done = raisin("worker", "run", "--slots", "0")
     assert done.returncode == 2
-    assert "--broker" in done.stderr
+    assert "--slots" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -112,4 +127,4 @@ def test_what_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 
 def test_completion() -> None:
     done = raisin(_RAISIN_COMPLETE="bash_complete", COMP_WORDS="raisin d", COMP_CWORD="1")
-    assert done.stdout.split() == ["plain,demo"]
+    assert done.stdout.split() == ["plain,demo", "plain,doctor"]

@@ -366,3 +366,13 @@ def test_a_reader_that_stops(reading: Desk) -> None:
     assert reading.hear(result(1)) == []
     assert said(reading.on(c.StopReading(JOB, 1))) == []
     assert reading.again() == [m.Attach(JOB)]
+
+
+def test_what_releases_a_job_is_said_again_in_a_new_session() -> None:
+    desk = Desk()
+    desk.welcome()
+    desk.submit()
+    assert said(desk.on(c.ReleaseJob(JOB))) == [m.Release(JOB)]
+    assert said(desk.on(c.ReleaseJob(JOB))) == []
+    desk.hear(m.Opened(JOB, 16))
+    assert m.Release(JOB) in desk.again()

@@ -89,7 +89,8 @@ PATHS = {
 
 
 @pytest.mark.parametrize("name", PATHS)
-def test_the_path_to_the_culprit(name: str) -> None:
+def test_the_path_to_the_culprit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(culprit, "SECONDS", 100.0)  # a busy machine finds it, too
     value, path = PATHS[name]
     text = said(value)
     assert text.startswith(f"cannot serialize {path}")

@@ -25,6 +25,7 @@ from raisin_core.envelope import (
 )
 from raisin_core.messages import MESSAGES, VERSION, Beat, Id, LeaseId, Message, Options, Page
 
+HERE = messages.MemberLine("zoe", "worker", "den", 1.5, 2, 1)
 LINE = messages.JobLine(b"j" * 16, "fit", "map", "done", 3, 1, 0, 3, 1.5, 2.5, "zoe", "zoe", "nightly", True)
 SAMPLES: dict[Any, Any] = {
     messages.Id: b"i" * 16,
@@ -43,6 +44,9 @@ SAMPLES: dict[Any, Any] = {
     list[tuple[int, int]]: [(1, 2), (5, 9)],
     list[tuple[int, str]]: [(1, "no numpy")],
     messages.Label: "nightly",
+    list[messages.Label]: ["zoe"],
+    list[messages.Index]: [1, 2**62],
+    list[messages.MemberLine]: [HERE],
     messages.Tags: b"t" * 16,
     messages.Parts: b"parts",
     messages.Origin | None: messages.Origin(b"o" * 16, 1, 5, 2),

@@ -48,6 +48,7 @@ def test_another_place(tmp_path: Path):
     assert digests(moved) == digests(SAMPLES)
 
 
+@pytest.mark.slow  # who is equal to this one is equal to the others
 @pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13"])
 def test_other_pythons_that_have_nothing(version: str):
     python = interpreter(version)

@@ -17,7 +17,7 @@ from raisin_core.identity import keys as key_files
 from raisin_core.identity import roster
 from raisin_core.identity.keys import check_key, load_or_make
 from raisin_core.identity.roster import Roster, RosterFile, add, line_to_add
-from raisin_core.identity.sealing import Context, NullSealer
+from raisin_core.identity.sealing import Context, NullSealer, Parcel
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
 KEY = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
@@ -304,5 +304,7 @@ def test_several_processes_add_at_once(tmp_path: Path) -> None:
 def test_null_sealer() -> None:
     context = Context("arguments", b"j" * 16, 0, 3)
     sealer = NullSealer()
-    assert sealer.open(sealer.seal(b"x", context), context) == b"x"
-    assert context == ("arguments", b"j" * 16, 0, 3)
+    assert sealer.open(sealer.seal(Parcel(b"x"), context), context).payload == b"x"
+    assert context == ("arguments", b"j" * 16, 0, 3, 0, (0, 0))
+    assert sealer.reveal(sealer.hide("text", b"j" * 16)) == "text"
+    assert sealer.open_blob(sealer.seal_blob(b"blob")[1]) == b"blob"

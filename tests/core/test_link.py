@@ -10,7 +10,7 @@ import pytest
 import zmq
 
 from raisin_broker.gate import serve_curve
-from raisin_core import envelope, link
+from raisin_core import envelope, link, wire
 from raisin_core.identity.roster import Member
 from raisin_core.link import (
     BulkLost,
@@ -66,7 +66,7 @@ def test_what_is_posted_goes_together_and_in_order(world: World) -> None:
 def test_a_full_queue_gives_the_connection_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     broker, made = world.connect()
     with monkeypatch.context() as full:
-        full.setattr(link._Wire, "send", lambda wire, frames: False)
+        full.setattr(wire.Wire, "send", lambda wire, frames: False)
         made.post(Beat())
         made.flush()
     world.hear(Disconnected)
@@ -130,7 +130,7 @@ def test_a_key_that_the_broker_does_not_know(world: World) -> None:
 
 
 def test_accepts_and_says_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link, "HANDSHAKE_TIMEOUT", 50)
+    monkeypatch.setattr(wire, "HANDSHAKE_TIMEOUT", 50)
     with world.listen_raw():
         world.start_link()
         for _ in range(link.ATTEMPTS + 1):  # however often: it is not taken for another key
@@ -260,7 +260,7 @@ def test_close_lets_a_goodbye_out(world: World) -> None:
 
 
 def test_a_full_queue_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link, "_HWM", 2)
+    monkeypatch.setattr(wire, "_HWM", 2)
     _, made = world.connect()
     message = Results(LeaseId(1, 2), b"j" * 16, 0, 1, 0.5)
     assert not all(made.send(message, bytes(1024 * 1024)) for _ in range(50))  # nobody reads at the other end

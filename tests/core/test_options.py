@@ -6,6 +6,7 @@ import pytest
 
 from raisin_core.client.options import NAMES, Options, parse
 from raisin_core.errors import UsageError
+from raisin_core.marked import EVERYTHING
 
 PLACES = "'auto', 'process', 'machine', 'cluster'"
 
@@ -32,6 +33,7 @@ def test_all_options():
         "resume": "nightly",
         "force": True,
         "progress": False,
+        "trust": "all",
     }
     assert set(given) == set(NAMES)
     assert parse("map", given, "foo") == Options(
@@ -47,12 +49,13 @@ def test_all_options():
         resume="nightly",
         force=True,
         progress=False,
+        trust=EVERYTHING,
     )
 
 
 def test_what_means_the_default():
     given = dict.fromkeys(("kwargs", "deadline", "task_timeout", "progress"))
-    assert parse("map", {**given, "chunksize": "auto", "where": "auto"}, "foo") == Options(name="foo")
+    assert parse("map", {**given, "chunksize": "auto", "where": "auto", "trust": "auto"}, "foo") == Options(name="foo")
 
 
 def test_kwargs_are_copied():
@@ -116,7 +119,7 @@ def test_options_that_do_not_exist():
 def test_the_environment_sets_the_default_place(monkeypatch):
     monkeypatch.setenv("RAISIN_WHERE", "process")
     assert parse("map", {}, "foo").where == "process"
-    assert parse("map", {"where": "auto"}, "foo").where == "process"
+    assert parse("map", {"where": "auto", "trust": "auto"}, "foo").where == "process"
     assert parse("map", {"where": "machine"}, "foo").where == "machine"
     monkeypatch.setenv("RAISIN_WHERE", "moon")
     with pytest.raises(UsageError, match="not 'moon'"):
@@ -148,3 +151,10 @@ def test_names_that_cannot_be_shown(name):
     with pytest.raises(UsageError, match="where must be"):
         parse("map", {"where": [name]}, "foo")
     assert parse("map", {}, name).name.isprintable(), "a function may be called anything"
+
+
+def test_whose_results_the_broker_lets_pass():
+    assert parse("map", {}, "foo").wire().pickles is None  # nothing is sealed: all is one's own
+    assert parse("map", {}, "foo").wire(["zoe", "ann"]).pickles == ["ann", "zoe"]
+    for trust in ("all", ["a.B"], [int]):
+        assert parse("map", {"trust": trust}, "foo").wire(["ann"]).pickles is None

@@ -173,10 +173,17 @@ def processes(home: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            of_home = process.environ().get("RAISIN_HOME") == str(home)
-            if of_home and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+            if _is_of(process, home) and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
+
+
+def _is_of(process: psutil.Process, home: Path) -> bool:
+    """Programs that hold keys show their environment to root only; their arguments name the directory."""
+    try:
+        return bool(process.environ().get("RAISIN_HOME") == str(home))
+    except psutil.AccessDenied:
+        return any(str(home) in word for word in process.cmdline())
 
 
 def describe(found: Sequence[psutil.Process]) -> str:

@@ -186,3 +186,32 @@ def test_results_of_a_handle_that_is_gone_are_deleted(cluster):
             return False
 
         until(gone, "the broker has forgotten it")
+
+
+def test_a_job_that_was_read_in_part_and_let_go_is_read_from_the_first_result_again(scripts, cluster, gate):
+    done = scripts(
+        f"""
+        import os, time
+        def work(n):
+            while n == 1 and not os.path.exists({str(gate)!r}):
+                time.sleep(0.005)
+            return n
+        m = raisin.Map(work, range(2), save=True, chunksize=1).start()
+        print(m.id)
+        next(iter(m))
+        """
+    )
+    key = done.ok().split()[0]
+    done = scripts(
+        f"""
+        import gc, pathlib
+        values = iter(raisin.attach({key!r}))
+        print(next(values))
+        del values
+        gc.collect()
+        again = raisin.attach({key!r})
+        pathlib.Path({str(gate)!r}).touch()
+        print(again.get(timeout=60))
+        """
+    )
+    assert done.ok() == "0\n[0, 1]\n"

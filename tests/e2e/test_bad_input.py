@@ -92,12 +92,13 @@ def test_an_option_that_is_misspelt(verb):
     )
 
 
-@pytest.mark.parametrize("option", ["trust", "speculate", "priority", "gpu"])
+@pytest.mark.parametrize("option", ["verify", "speculate", "priority", "gpu"])
 def test_an_option_that_does_not_exist_yet(option):
     said = complaint(raisin.UsageError, raisin.map, abs, [1], **{option: 1})
     assert said == (
         f"map has no option {option!r}; "
-        "there are: kwargs, name, deadline, task_timeout, retries, where, chunksize, save, resume, force, progress"
+        "there are: kwargs, name, deadline, task_timeout, retries, where, chunksize, save, resume, force, "
+        "progress, trust"
     )
 
 

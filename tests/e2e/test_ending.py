@@ -6,6 +6,8 @@ import os
 import signal
 import time
 
+import pytest
+
 import raisin
 from tests.e2e import support
 from tests.e2e.support import until
@@ -48,6 +50,7 @@ def test_sigterm_of_a_worker_drains(folder):
         assert {record["attempts"] for record in m.get_all()} == {1}
 
 
+@pytest.mark.slow  # the same on every Python
 def test_a_second_sigterm_ends_a_worker_at_once(folder):
     with support.cluster(folder, "ann") as cluster, cluster.connect():
         mark = folder / "runs"

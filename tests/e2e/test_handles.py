@@ -310,6 +310,7 @@ def test_cancel_before_start_runs_nothing(tmp_path):
     assert not mark.exists()
 
 
+@pytest.mark.slow  # the same on every Python
 def test_it_is_over_as_soon_as_its_results_were_given():
     """Not a moment later, when the broker says so, too."""
     for _ in range(50):

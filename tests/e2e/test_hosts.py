@@ -93,6 +93,7 @@ def test_host_cannot_run_it_nor_can_any_other(cluster):
     assert sys.executable in str(caught.value)
 
 
+@pytest.mark.slow  # the same on every Python
 def test_host_cannot_run_it_and_other_tasks_are_not_harmed(cluster):
     def sometimes(x):
         if x == 2:
@@ -124,6 +125,7 @@ def test_where_names_somebody_who_is_not_there(cluster):
     p.cancel()
 
 
+@pytest.mark.slow  # the same on every Python
 def test_tasks_do_not_inherit_what_is_mine(cluster, monkeypatch):
     """On a cluster, unlike on this machine's own: directory and environment are the worker's."""
     monkeypatch.setenv("MINE", "secret")
@@ -159,6 +161,7 @@ def test_host_cannot_run_it_with_another_python(cluster):
     assert members(raisin.Map(sourceless, range(50), where=["old", "zoe"])) == {"zoe"}
 
 
+@pytest.mark.slow  # the same on every Python
 def test_a_member_that_is_removed_works_no_more(cluster):
     worker = cluster.start_worker("gone")
     assert raisin.process(abs, (-1,), where=["gone"]) == 1

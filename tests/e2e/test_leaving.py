@@ -28,7 +28,12 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+EVERYWHERE = ("process", "map", "scan", "main thread", "asyncio")  # the others wait as these do
+
+
+@pytest.mark.parametrize(
+    "way", [way if way in EVERYWHERE else pytest.param(way, marks=pytest.mark.slow) for way in WAYS]
+)
 def test_ctrl_c(interpreters, way):
     """Stops at once, with a traceback; what was under way is cancelled: its task processes end."""
     program = interpreters.start(
@@ -243,6 +248,7 @@ def test_threads_that_still_wait_at_the_end(interpreters):
     assert done.err == ""
 
 
+@pytest.mark.slow  # the same on every Python
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM")
 def test_sigterm_of_an_interpreter_leaves_a_working_cluster(interpreters):
     program = interpreters.start(

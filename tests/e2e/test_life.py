@@ -55,6 +55,7 @@ def test_interpreters_share_one_cluster(own_home):
     await_gone(own_home.home)
 
 
+@pytest.mark.slow  # the same on every Python
 def test_it_stays_while_somebody_uses_it(own_home):
     first, second = own_home.start(WAITS), own_home.start(WAITS)
     first.await_text("32")
@@ -68,6 +69,7 @@ def test_it_stays_while_somebody_uses_it(own_home):
     await_gone(own_home.home)
 
 
+@pytest.mark.slow  # the same on every Python
 def test_five_begin_at_once(own_home):
     programs = [own_home.start(WAITS) for _ in range(5)]
     for program in programs:
@@ -109,6 +111,7 @@ def test_an_interpreter_that_is_killed_while_tasks_run_leaves_nothing(own_home):
     assert not any(p.is_running() for p in sleeping)
 
 
+@pytest.mark.slow  # the same on every Python
 def test_children_that_tasks_left_behind_end_with_the_cluster(own_home):
     done = own_home.run(
         """
@@ -126,6 +129,7 @@ def test_children_that_tasks_left_behind_end_with_the_cluster(own_home):
     await_gone(own_home.home)
 
 
+@pytest.mark.slow  # the same on every Python
 def test_an_interpreter_that_is_killed_while_others_go_on(own_home):
     """What it had begun keeps nobody waiting."""
     killed = own_home.start(
@@ -147,7 +151,7 @@ def test_an_interpreter_that_is_killed_while_others_go_on(own_home):
     assert began < 1000
 
 
-@pytest.mark.parametrize("part", ["broker", "worker", "keeper"])
+@pytest.mark.parametrize("part", ["broker", "worker", pytest.param("keeper", marks=pytest.mark.slow)])
 def test_a_part_that_is_killed_in_the_middle_of_a_map(own_home, part):
     """The map goes on, each task counts once, and there is still one cluster, which then ends."""
     program = own_home.start(
@@ -240,6 +244,7 @@ def test_the_cluster_is_killed_while_an_interpreter_waits_at_its_end(own_home):
     await_gone(own_home.home)
 
 
+@pytest.mark.slow  # the same on every Python
 def test_a_frozen_interpreter_is_no_dead_one(own_home):
     program = own_home.start(WAITS)
     program.await_text("32")
@@ -253,6 +258,7 @@ def test_a_frozen_interpreter_is_no_dead_one(own_home):
     await_gone(own_home.home)
 
 
+@pytest.mark.slow  # the same on every Python
 def test_what_it_leaves_on_the_disk_is_private(own_home):
     program = own_home.start(WAITS)
     program.await_text("32")
@@ -266,6 +272,7 @@ def test_what_it_leaves_on_the_disk_is_private(own_home):
     await_gone(own_home.home)
 
 
+@pytest.mark.slow  # the same on every Python
 def test_terminal_signals_do_not_reach_it(own_home):
     """Its parts are in a session of their own."""
     program = own_home.start(WAITS, name="leader")
@@ -313,6 +320,7 @@ def test_memory_and_files_do_not_grow_with_use(own_home):
     await_gone(own_home.home)
 
 
+@pytest.mark.slow  # the same on every Python
 def test_a_saved_job_outlives_interpreter_and_cluster(own_home):
     key = own_home.run(
         """

@@ -132,6 +132,7 @@ def test_ctrl_c_at_the_prompt_gives_the_prompt_back(interpreters):
     assert prompt.exitstatus == 0, "what was interrupted is long over"
 
 
+@pytest.mark.slow  # the same on every Python
 def test_a_progress_bar_for_a_person(interpreters):
     with talk(interpreters, "-i", "-q") as prompt:
         prompt.expect(">>> ")
@@ -313,11 +314,13 @@ def test_what_a_task_prints(interpreters):
     assert all(line.startswith("[talk 0 ") for line in lines)
 
 
+@pytest.mark.slow  # the same on every Python
 def test_what_tasks_print_cannot_play_tricks_with_the_terminal(interpreters):
     done = interpreters.run("import raisin; raisin.process(print, ('a\\x1b[2Jb\\x07\\x1b]0;title\\x07c',))", how="-c")
     assert done.ok().endswith("] abc\n")
 
 
+@pytest.mark.slow  # the same on every Python
 def test_a_task_that_prints_very_much(interpreters):
     """A hundred lines a second, the rest is counted."""
     done = interpreters.run(

@@ -67,6 +67,7 @@ def test_a_client_that_was_killed_starts_again(own_home, log):
     assert again <= 40, f"{again} of {before} ran twice"
 
 
+@pytest.mark.slow  # the same on every Python
 def test_what_is_running_when_the_client_dies_runs_once(folder, log):
     """A cluster goes on without its client; started again, it waits for what is being computed."""
     with support.cluster(folder, "ann", slots=2) as cluster:
@@ -82,6 +83,7 @@ def test_what_is_running_when_the_client_dies_runs_once(folder, log):
             programs.close()
 
 
+@pytest.mark.slow  # the same on every Python
 def test_from_another_machine_of_the_same_account(folder, log):
     with support.cluster(folder, "ann", slots=2) as cluster:
         laptop, desk, other = (folder / f"{name}.key" for name in ("laptop", "desk", "other"))
@@ -102,6 +104,7 @@ def test_from_another_machine_of_the_same_account(folder, log):
             programs.close()
 
 
+@pytest.mark.slow  # the same on every Python
 def test_what_failed_is_tried_again(interpreters, folder, log):
     flag = folder / "flag"
     body = f"assert n != 2 or os.path.exists({str(flag)!r}), 'not yet'"
@@ -115,6 +118,7 @@ def test_what_failed_is_tried_again(interpreters, folder, log):
     assert ran(log) == [0, 1, 2, 2, 3]
 
 
+@pytest.mark.slow  # fingerprints are tested on every Python in tests/core
 def test_a_changed_function_is_told(interpreters, folder, log):
     (folder / "helpers.py").write_text("def double(n):\n    # twice\n    return 2 * n\n")
     code = """
@@ -189,6 +193,7 @@ def test_records_of_what_was_recalled_are_those_of_its_first_run(kept_cluster):
             )
 
 
+@pytest.mark.slow  # the same on every Python
 def test_an_attached_job_has_what_was_recalled(interpreters, log):
     code = "m = raisin.Map(squared, range(6), resume='attached').start(); m.get(); print(m.id)"
     interpreters.run(program(log, code)).ok()
@@ -197,6 +202,7 @@ def test_an_attached_job_has_what_was_recalled(interpreters, log):
     assert ran(log) == list(range(6))
 
 
+@pytest.mark.slow  # the same on every Python
 def test_a_job_whose_client_was_killed_is_taken_up(own_home, log):
     """All of it was submitted: the rest is run as the tasks of whoever attaches are."""
     first = own_home.start(
@@ -216,6 +222,7 @@ def test_a_job_whose_client_was_killed_is_taken_up(own_home, log):
     assert sorted(set(ran(log))) == list(range(60))
 
 
+@pytest.mark.slow  # the same on every Python
 def test_a_job_that_was_not_submitted_whole_says_so(own_home, log):
     code = """
         def numbers():

@@ -106,6 +106,7 @@ def test_a_script_with_modules_of_its_own(tmp_path):
     assert (done.returncode, done.stdout) == (0, "True 42\n"), done.stderr
 
 
+@pytest.mark.slow  # the same on every Python
 def test_a_file_that_is_too_large_says_how(tmp_path):
     large = tmp_path / "large.bin"
     with large.open("wb") as file:

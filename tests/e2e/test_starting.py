@@ -12,6 +12,8 @@ import raisin
 from raisin_core.identity import keys
 from tests.e2e import support
 
+pytestmark = pytest.mark.slow  # what it tests is the same on every Python
+
 
 @pytest.fixture(scope="module")
 def cluster(module_folder):

@@ -11,6 +11,10 @@
     > disk full good full                                how the next three commits go
     > killed                                             kill -9, and a new broker on what was committed
     > unreachable bob                                    what was said to bob could not be sent
+    > closed                                             from now on it is the broker of a closed cluster
+    > made v2 invite zoe uses=2                          a document is made elsewhere (see tests/support/papers.py)
+    zoe_invitation > ...                                 somebody says it who is connected with an invitation's key
+        < keep the book                                  the broker writes the new roster to its disk
     > garbled ann 3 bad header                           three times something came from ann that is no message
     > room 2000 the disk is full                         so many bytes are kept; the disk has no room
     > clock -7200                                        somebody sets the wall clock back by two hours

@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 import raisin
 from raisin_core.serialization import sealed, values
 from raisin_core.serialization.streams import text
+from tests.fuzz import machines
 from tests.fuzz.framing import misframed, reframed
 from tests.fuzz.mutations import damaged, repaired
 
@@ -116,6 +117,11 @@ def anything(found: object, data: bytes) -> bool:
 def nothing(found: object, data: bytes) -> bool:
     """What was sealed and is not as it was must not be read."""
     return False
+
+
+def seeded(data: bytes, rng: Random) -> bytes:
+    """Another case of a machine."""
+    return rng.randbytes(8)
 
 
 def _all(data: bytes) -> object:
@@ -237,4 +243,14 @@ TARGETS: Final = {
         _reframed,
         lambda found, data: found == _expected(),
     ),
+    "headers": Target(machines.headers, damaged, machines.decoded, machines.sound),
+    "bundles": Target(
+        machines.bundles,
+        damaged,
+        machines.unbundled,
+        machines.all_sound,
+    ),
+    "broker": Target(lambda: [b"seed"], seeded, machines.broker, anything),
+    "worker": Target(lambda: [b"seed"], seeded, machines.worker, anything),
+    "client": Target(lambda: [b"seed"], seeded, machines.client, anything),
 }

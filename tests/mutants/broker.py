@@ -142,8 +142,9 @@ MUTANTS: Final = (
     Mutant(
         "counts a result twice",
         EXECUTION,
-        "        fresh = Ranges(job.done.missing(message.start, message.stop))",
-        "        fresh = Ranges([(message.start, message.stop)])",
+        "        fresh = job.answerable(session.key, message.start, message.stop)\n"
+        "        for start, stop in job.done.overlap(message.start, message.stop):",
+        "        fresh = Ranges([(message.start, message.stop)])\n        for start, stop in ():",
     ),
     Mutant(
         "judges the wrong range",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
+from raisin_broker.belonging import RosterChanged
 from raisin_broker.machine import (
     Arrived,
     Broker,
@@ -14,7 +15,6 @@ from raisin_broker.machine import (
     Committed,
     Event,
     Remembered,
-    RosterChanged,
     StopAsked,
     TurnEnded,
     Unreachable,

@@ -20,6 +20,12 @@ TEXT: Final[dict[type[m.Message], str]] = {
     m.Refused: "refused: {reason}",
     m.Goodbye: "goodbye",
     m.Farewell: "farewell",
+    m.Roster: "the roster is of version {version}; keys of epochs {epochs} are in use",
+    m.Publish: "here is a roster",
+    m.Join: "I was invited",
+    m.Resign: "I leave for good",
+    m.ListMembers: "who is here?",
+    m.Members: "these are: {lines}",
     m.Open: "job {job}: here it is",
     m.Page: "job {job}: page {number}, {count} tasks from {first} on; the last: {last}",
     m.Close: "job {job}: it has {total} tasks",
@@ -28,10 +34,11 @@ TEXT: Final[dict[type[m.Message], str]] = {
     m.Closed: "job {job}: all of it is safe",
     m.Cancel: "job {job}: cancel it",
     m.Forget: "job {job}: forget it",
+    m.Release: "job {job}: take results of everybody",
     m.Follow: "job {job}: reader {reader} wants {after}..{limit} by {order}",
     m.Unfollow: "job {job}: reader {reader} wants no more",
     m.Result: "job {job}: for reader {reader}, page {arrival}: results of {start}..{stop} from {host}; won: {won}",
-    m.Progress: "job {job}: {state}, {done} done and {running} running of {total}, {arrivals} pages; {waits}",
+    m.Progress: "job {job}: {state}, {done} done and {running} running of {total}, {arrivals} pages; {waits}{held}",
     m.Fetch: "job {job}: what are the arguments of {index}?",
     m.Attach: "job {job}: what is it?",
     m.Described: "job {job}: it is a {form}",
@@ -56,8 +63,8 @@ TEXT: Final[dict[type[m.Message], str]] = {
     m.Wrote: "job {job}: task {index} wrote",
     m.Printed: "job {job}: task {index} wrote",
 }
-ABOUT_ALL: Final = (m.Hello, m.Welcome, m.WhoAreYou, m.Farewell, m.Goodbye, m.ListLeases, m.Draining)
-ABOUT_THE_JOB: Final = (m.Open, m.Close, m.Closed, m.Cancel, m.Forget, m.Attach)
+ABOUT_ALL: Final = (m.Hello, m.Welcome, m.WhoAreYou, m.Farewell, m.Goodbye, m.ListLeases, m.Draining, m.Roster)
+ABOUT_THE_JOB: Final = (m.Open, m.Close, m.Closed, m.Cancel, m.Release, m.Forget, m.Attach)
 
 
 class Line(msgspec.Struct, frozen=True):

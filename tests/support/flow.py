@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import re
 from collections.abc import Callable
 
+from raisin_broker.belonging import RosterChanged
+from raisin_broker.charter import Charter
 from raisin_broker.machine import (
     Arrived,
     Broker,
@@ -14,20 +17,22 @@ from raisin_broker.machine import (
     Event,
     Garbled,
     Remembered,
-    RosterChanged,
     StopAsked,
     TurnEnded,
     Unreachable,
 )
-from raisin_broker.outbox import Command, Commit, Recall, Send, Stage, Stop
+from raisin_broker.membership import Membership
+from raisin_broker.outbox import Ask, Command, Commit, Recall, Send, Stage, Stop
 from raisin_broker.retention import Keep, Room
 from raisin_broker.state import Instant, Member
 from raisin_broker.store.memory import MemoryStore
 from raisin_broker.wording import remembered, worded
 from raisin_core import digests
 from raisin_core.errors import StoreError
-from raisin_core.messages import VERSION, Beat, Message
+from raisin_core.identity.standing import read_book
+from raisin_core.messages import VERSION, Beat, Message, Roster
 from tests.support import notation, wire
+from tests.support.papers import Papers, described
 
 LINE = re.compile(r"^(?P<time>[\d.]+)?\s*(?P<who>[\w/]+)?\s*(?P<mark>[<>]) (?P<text>.*)$")
 KEEP = Keep(seconds=3600.0, most=1000)
@@ -43,12 +48,33 @@ class Flow:
         self.out: list[str] = []
         self.store = MemoryStore()
         self.disk: list[str] = []
+        self.papers: Papers | None = None
+        self.book = b""
         self._before: list[MemoryStore] = []
         self._begin()
 
     def _begin(self) -> None:
         self.machine = Broker(self.store.start(), self._at(), keep=KEEP)
-        self.handle(RosterChanged(MEMBERS))
+        if (papers := self.papers) is None:
+            self.charter = Charter(Membership(b""), self._keep_book)
+            self.handle(RosterChanged(MEMBERS))
+            return
+        known = read_book(self.book) if self.book else None
+        claim = b"" if known else papers.keys("claim").public
+        self.charter = Charter(Membership(papers.broker.key, known, claim), self._keep_book)
+        self.handle(self.charter.as_it_is())
+
+    def _close(self) -> None:
+        """From now on it is a broker for a closed cluster, and has none yet."""
+        self.papers, self.store = Papers(), MemoryStore()
+        self._begin()
+
+    def _keep_book(self, book: bytes) -> None:
+        if self.disk and self.disk.pop(0) == "full":
+            self.out.append("< the book cannot be kept")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self.book = book
+        self.out.append("< keep the book")
 
     def _at(self) -> Instant:
         return Instant(self.now, self.now + self.wall_ahead)
@@ -69,9 +95,13 @@ class Flow:
             "stop": lambda _: self.handle(StopAsked()),
             "garbled": self._garble,
             "clock": self._set_clock,
+            "closed": lambda _: self._close(),
+            "made": self._make,
         }
         if who:
-            self.say(who, *notation.parse(text, self.names, who.split("/")[0]))
+            message, payload = notation.parse(text, self.names, who.split("/")[0])
+            named = self.papers.documents if self.papers else {}
+            self.say(who, message, named.get(payload.decode(errors="replace"), payload))
         else:
             actions[word](rest)
         self.machine.check()
@@ -90,7 +120,9 @@ class Flow:
         return out
 
     def say(self, who: str, message: Message, payload: bytes) -> None:
-        self.handle(Arrived(who.encode(), who.split("/")[0], *wire.passed(message, payload)))
+        name = who.split("/")[0]
+        key = self.papers.keys(name).public.decode() if self.papers else name
+        self.handle(Arrived(who.encode(), key, *wire.passed(message, payload)))
 
     def handle(self, event: Event) -> None:
         for command in self.machine.handle(event, self._at()):
@@ -98,8 +130,13 @@ class Flow:
 
     def _here(self, text: str) -> None:
         who, role, *slots = text.split()
-        self.do(who, f"Hello instance={who} role={role} {' '.join(slots)}", self.now)
-        assert self.out.pop() == f"{who} < Welcome run={self.machine.state.run}"
+        state = self.machine.state
+        known = f"roster={state.version}" if state.version else ""
+        self.do(who, f"Hello instance={who} role={role} {' '.join(slots)} {known}", self.now)
+        if state.extended:
+            assert self.out.pop().startswith(f"{who} < Roster version={state.version}")
+        told = f" cluster={state.cluster} {known}" if known else ""
+        assert self.out.pop() == f"{who} < Welcome run={state.run}{told}"
         if role == "worker":
             self.do(who, "Held leases=none seen=0", self.now)
 
@@ -121,6 +158,10 @@ class Flow:
         for _ in range(int(times)):
             self.handle(Garbled(who.encode(), reason, VERSION))
         self.out = list(dict.fromkeys(self.out))
+
+    def _make(self, text: str) -> None:
+        assert self.papers is not None, "there is no closed cluster"
+        self.papers.make(*text.split())
 
     def _set_clock(self, text: str) -> None:
         self.wall_ahead += float(text)
@@ -147,6 +188,8 @@ class Flow:
                 said_by_store = worded(command, self.store)
                 assert said_by_store is not None, f"missing: {command!r}"
                 message, payload = wire.passed(*said_by_store)
+                if isinstance(message, Roster):
+                    payload = described(payload).encode()
                 said = notation.write(message, payload, self.names, who.split("/")[0])
                 self.out.append(f"{who} < {said}")
             case Stage():
@@ -157,6 +200,8 @@ class Flow:
             case Recall():
                 found = remembered(command, self.store)
                 self.handle(Remembered(command.job, command.number, found))
+            case Ask():
+                self.handle(self.charter.answer(command, self._at().wall))
             case Stop():
                 self.out.append("< stop")
 

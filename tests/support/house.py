@@ -21,9 +21,11 @@ LAYERS = {
     "raisin_broker": (
         ("main",),
         ("server",),
-        ("gate", "bulk", "housekeeping", "wording"),
+        ("charter",),
+        ("gate", "bulk", "housekeeping", "wording", "membership"),
         ("store",),
         ("machine",),
+        ("belonging",),
         ("peers", "retention"),
         ("execution", "resumption"),
         ("submissions", "readers", "recording"),
@@ -35,17 +37,18 @@ LAYERS = {
     "raisin_worker": (
         ("main",),
         ("agent",),
-        ("executor",),
+        ("sealing", "belonging"),
+        ("blobs", "executor"),
         ("spawn", "incoming", "group"),
         ("machine",),
-        ("scheduler", "delivery"),
+        ("scheduler", "delivery", "vetting"),
         ("commands",),
-        ("state", "events"),
+        ("state", "events", "membership"),
     ),
     "raisin_core.analysis": (("fingerprint", "encoding"), ("classes",), ("source", "modules"), ("syntax", "parts")),
     "raisin_core.serialization": (("streams",), ("values", "sealed", "compression")),
     "raisin_core.client": (
-        ("attach",),
+        ("attach", "members"),
         ("map", "scan"),
         ("process",),
         ("handles",),
@@ -53,19 +56,21 @@ LAYERS = {
         ("launch",),
         ("runs",),
         ("feeder", "connection", "local"),
-        ("reading", "pager", "embedded", "printing", "waiting"),
+        ("reading", "pager", "embedded", "printing", "waiting", "greeting", "belonging", "memberseal"),
         ("job", "keeper"),
         ("session", "resumed"),
-        ("machine",),
+        ("machine", "seals"),
         ("state",),
         ("commands",),
     ),
 }
 
+# By name, in whichever package; or in full, where another package has an impure one of the same name.
 PURE = {
     *("machine", "scheduler", "state", "records", "outbox", "peers", "submissions", "execution", "readers"),
     *("recording", "resumption", "retention", "reports", "columns", "amounts", "delivery"),
-    *("commands", "events", "peer", "ranges", "digests", "policy"),
+    *("commands", "events", "peer", "ranges", "digests", "policy", "vetting", "findings"),
+    *("raisin_broker.belonging", "raisin_worker.membership"),
 }
 IMPURE = {
     *("time", "datetime", "random", "secrets", "uuid", "os", "pathlib", "tempfile", "socket", "select", "asyncio"),
@@ -74,7 +79,7 @@ IMPURE = {
 IMPURE_CALLS = {"open", "print"}
 
 # An interpreter of tasks may have nothing but these (cloudpickle inside functions): what must work there.
-PORTABLE = ("errors", "failures", "pages", "serialization", "ciphers")
+PORTABLE = ("errors", "failures", "pages", "marked", "plain_pages", "serialization", "ciphers", "texts")
 ANALYSIS = ("fingerprint", "classes", "source", "modules", "bytecode", "syntax", "origin", "parts")
 PORTABLE = tuple(f"raisin_core.{name}" for name in (*PORTABLE, *(f"analysis.{each}" for each in ANALYSIS)))
 PORTABLE_NEEDS = {"cloudpickle"}

@@ -76,7 +76,9 @@ def write(message: m.Message, payload: bytes, names: Names, who: str = "") -> st
         if value == (left_out if field.required else field.default_factory() if _made(field) else field.default):
             continue
         words.append(f"{field.name}={_quoted(_write(field.name, field.type, value, names))}")
-    if isinstance(message, m.Refused) and payload:
+    if isinstance(message, m.Roster):
+        words.append(f"| {payload.decode()}")
+    elif isinstance(message, m.Refused) and payload:
         results, parts = msgspec.msgpack.decode(payload, type=tuple[int, bytes])
         words.append(f"| {results} {parts.decode()}")
     elif payload:
@@ -131,8 +133,9 @@ def _unfit(text: str) -> tuple[int, str]:
 
 def _options(text: str) -> m.Options:
     given: dict[str, Any] = dict(word.split(":", 1) for word in text.split(","))
-    if "where" in given:
-        given["where"] = given["where"].split("+")
+    for names in ("where", "pickles"):
+        if names in given:
+            given[names] = [each for each in given[names].split("+") if each != "nobody"]
     names = [field.name for field in msgspec.structs.fields(m.Options)]
     defaults = msgspec.structs.asdict(m.Options())
     wanted = [given.pop(name, defaults[name]) for name in names]
@@ -149,6 +152,8 @@ PARTS: Final[dict[str, Callable[[str], Any]]] = {
     "retried": _pair,
     "leases": _held,
     "unfit": _unfit,
+    "runs": str,
+    "epochs": int,
     "failed": int,
     "pages": int,
     "shape": int,
@@ -191,6 +196,8 @@ def _write(name: str, kind: Any, value: Any, names: Names) -> str:
         return f"{_write(name, None, value.job, names)}:{value.start}-{value.stop}:{value.first}"
     if isinstance(value, m.JobLine):
         return f"{_write(name, None, value.job, names)}:{value.name}:{value.state}:{value.done}/{value.total}"
+    if isinstance(value, m.MemberLine):
+        return f"{value.member}:{value.role}:{value.host}:{value.busy}/{value.slots}"
     if isinstance(value, m.WorkerLine):
         return f"{value.host}:{value.running}:{value.reason}"
     if isinstance(value, list):

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 import cloudpickle
 
-from raisin_core import pages
+from raisin_core import marked, pages, plain_pages
+from raisin_core.client import function as client
 from raisin_core.serialization import objects
 from raisin_worker.events import Died, Outcome, RangeEnded, Ready, SlotEvent, Wrote
 from raisin_worker.executor import Executor
@@ -37,6 +38,16 @@ def function(target: Callable[..., Any], star: bool = False, axes: bool = False,
         if ours and module is not None:
             cloudpickle.unregister_pickle_by_value(module)
     return pages.pack(pickle.dumps((star, axes, True, body))).payload
+
+
+def plain(target: Callable[..., Any], classes: Sequence[type] = ()) -> client.Packed:
+    """The same with results without pickle."""
+    module = sys.modules[target.__module__]
+    cloudpickle.register_pickle_by_value(module)
+    try:
+        return client.pack(target, {}, False, plain=True, classes=classes)
+    finally:
+        cloudpickle.unregister_pickle_by_value(module)
 
 
 def page(values: Sequence[Any], first: int = 0) -> tuple[int, int, bytes]:
@@ -101,12 +112,12 @@ class Slot:
     def outcomes(self) -> list[Outcome]:
         return [event for event in self.events if isinstance(event, Outcome)]
 
-    def decoded(self) -> pages.Outcomes:
+    def decoded(self, classes: Sequence[type] = ()) -> pages.Outcomes:
         """All results so far, as one page."""
         wall, cpu, items, text, rss = array("d"), array("d"), list[Any](), dict[int, str](), 0
         first = self.outcomes()[0].start
         for each in self.outcomes():
-            one = pages.decode_outcomes(each.payload, self.fetch)
+            one = plain_pages.decode_outcomes(each.payload, self.fetch, classes, marked.EVERYTHING)
             assert (one.start, one.start + len(one.items)) == (each.start, each.stop)
             wall.extend(one.timing(index)[0] for index in range(each.start, each.stop))
             cpu.extend(one.timing(index)[1] for index in range(each.start, each.stop))

@@ -9,7 +9,7 @@ from raisin_core import messages as m
 from raisin_core.messages import HeldLease
 from raisin_core.peer import BlobThere, Connected, Disconnected, Exit, Reconnect, Say, SendBlob
 from raisin_worker import commands as c
-from raisin_worker.events import RangeEnded, Wrote
+from raisin_worker.events import Outcome, RangeEnded, Wrote
 from tests.support.bench import (
     BLOB,
     FUNCTION,
@@ -190,6 +190,16 @@ def test_a_blob_that_cannot_be_had_is_told(bench: Bench) -> None:
     assert said(bench.on(c.BlobHere(BLOB, found=False))) == [
         m.Crashed(ONE, JOB, 0, "crash", "a blob of it is missing", 0)
     ]
+
+
+def test_results_say_whether_they_can_only_travel_as_pickles(bench: Bench) -> None:
+    bench.give(ONE, 0, 5)
+    out = [*said(bench.on(Outcome(0, 0, 1, 0.1, [], [], b"r", []))), *said(bench.on(opaque(1, 2)))]
+    assert [each.opaque for each in out if isinstance(each, m.Results)] == [False, True]
+
+
+def opaque(start: int, stop: int) -> Outcome:
+    return Outcome(0, start, stop, 0.1, [], [], b"r", [], True)
 
 
 def test_results_wait_until_their_blobs_are_there(bench: Bench) -> None:

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raisin_core import pages
+from raisin_core import marked, pages, plain_pages
 from raisin_core.failures import Failure
 from raisin_worker import capture, frames, runner
 from raisin_worker.capture import Capture, Streams
@@ -66,7 +66,11 @@ class Inside:
 
     def results(self) -> list[Any]:
         told = [frames.split_outcome(frame.body)[2] for frame in self.sent() if frame.kind == frames.OUTCOME]
-        return [item for payload in told for item in pages.decode_outcomes(payload, nothing).items]
+        return [
+            item
+            for payload in told
+            for item in plain_pages.decode_outcomes(payload, nothing, accept=marked.EVERYTHING).items
+        ]
 
 
 @pytest.fixture

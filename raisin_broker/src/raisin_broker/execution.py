@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from raisin_broker import records, scheduler
+from raisin_broker import records, reports, scheduler
 from raisin_broker.outbox import FunctionOf, Outbox, PageOf
 from raisin_broker.recording import Recording
 from raisin_broker.records import About, Tried
@@ -79,6 +79,7 @@ class Execution:
         name = LeaseId(self.state.run, self.state.leases_given)
         lease = Lease(name, job.id, start, stop, session.route, at.mono)
         self.state.add_lease(job, session, lease)
+        job.give(session.key, start, stop)
         self._send_needs(session, job, start, stop)
         opened = job.opened
         message = m.Lease(lease.id, job.id, start, stop, opened.function, job.context, opened.options.task_timeout)
@@ -112,17 +113,32 @@ class Execution:
         if job.state in ("cancelled", "late"):
             self._judge(session, message, "cancelled")
             return
+        mine = job.answerable(session.key, message.start, message.stop) or job.done.covers(message.start, message.stop)
+        if not mine or self._is_anothers(session, job, message.lease):
+            self._judge(session, message, "unknown")
+            return
         self._measure(session, job, message)
         self._advance(session, job, message, at)
         won = self._won(job, message, session)
         if won:
             self._record(job, session, message, won, payload, at)
+            self._taste(job, session, message)
         self._judge(session, message, "recorded" if won else "duplicate")
         self.submissions.end_if_done(job)
 
+    def _taste(self, job: Job, session: Session, message: m.Results) -> None:
+        """The first result that can only travel as a pickle, of a member whose pickles the job does not take, holds
+        it."""
+        job.tasted.add(session.member)
+        if message.opaque and not session.trusted(job) and not job.held_by:
+            job.held_by = session.member
+
     def _won(self, job: Job, message: m.Results, session: Session) -> list[Range]:
-        """Which of these results count: not those that are there already, nor those that will be tried again."""
-        fresh = Ranges(job.done.missing(message.start, message.stop))
+        """Which of these results count: not those that are there already, nor those that will be tried again, nor any
+        of tasks that were never leased to this member."""
+        fresh = job.answerable(session.key, message.start, message.stop)
+        for start, stop in job.done.overlap(message.start, message.stop):
+            fresh.remove(start, stop)
         attempt = f"{message.lease.run}.{message.lease.number}"
         unfit = dict(message.unfit)
         for index in sorted({*message.failed, *unfit}):
@@ -150,6 +166,8 @@ class Execution:
             blobs=message.blobs,
         )
         self.recording.add(job, message.start, message.stop, about, payload, won, failures)
+        for start, stop in won if session.key in job.given else ():
+            job.given[session.key].remove(start, stop)
         job.touched = at.wall
         failed = sum(a <= index < b for index in failures for a, b in won)
         if failed < sum(b - a for a, b in won):
@@ -158,15 +176,18 @@ class Execution:
     # -- attempts that do not count ------------------------------------------------------------------------------
 
     def on_crashed(self, session: Session, message: m.Crashed, at: Instant) -> None:
+        job = self.state.jobs.get(message.job)
+        if job is not None and self._is_anothers(session, job, message.lease):
+            return
         lease = self._lease(session, message)
         if lease is not None:
             self.state.end_lease(lease)
-        job = self.state.jobs.get(message.job)
         if job is None or job.ended:
             return
         if lease is not None:
             self._give_back(job, lease.start, lease.stop)
-        if message.index not in job.done and message.index < job.tasks:
+        mine = message.index in job.answerable(session.key, message.index, message.index + 1)
+        if mine and message.index not in job.done and message.index < job.tasks:
             kind = "timeout" if message.kind == "timeout" else "crash"
             attempt = f"{message.lease.run}.{message.lease.number}"
             tried = Tried(job.id, message.index, attempt, kind, session.host, session.place, message.detail)
@@ -185,6 +206,7 @@ class Execution:
         """Note an attempt that did not count; whether there will be another. Hearing of it twice counts once."""
         tries = job.tried.setdefault(tried.index, [])
         if any(t.attempt == tried.attempt for t in tries):
+            self._give_back(job, tried.index, tried.index + 1)  # unless it is somewhere already
             return True
         again = self._may_again(job, tries, tried)
         if again or tried.kind != "raised":
@@ -209,6 +231,8 @@ class Execution:
         tries = job.tried[index]
         about = [t for t in tries if t.kind == RULED[kind]]
         trials = [(t.host if kind != "unfit" else t.place, t.detail) for t in about]
+        if kind == "unfit":  # there are others, whose owners could allow it
+            trials += [(s.place, reports.closed(job)) for s in self.state.workers() if not s.serves(job)]
         payload = msgspec.msgpack.encode(m.Ruling(kind, trials))
         told = About(host=about[-1].host, member="", retried=[(index, len(tries))], ruling=True)
         self.recording.add(job, index, index + 1, told, payload, [(index, index + 1)], {index})
@@ -268,7 +292,9 @@ class Execution:
         job = self.state.jobs.get(held.job)
         if job is None or job.ended or not held.start < held.stop <= job.tasks:
             return False
-        if held.lease in job.leases:
+        if held.lease in job.leases or not job.answerable(session.key, held.start, held.stop).covers(
+            held.start, held.stop
+        ):
             return False
         free = Ranges(chain(job.ready, job.limbo, ((i, i + 1) for i in job.picky)))
         if not free.covers(held.start, held.stop):
@@ -279,6 +305,7 @@ class Execution:
             del job.picky[index]
         lease = Lease(held.lease, job.id, held.start, held.stop, session.route, at.mono)
         self.state.add_lease(job, session, lease)
+        job.give(session.key, held.start, held.stop)
         session.pages.setdefault(job.id, set())
         return True
 
@@ -306,6 +333,11 @@ class Execution:
             self.state.end_lease(lease)
         if begun < message.start:  # a gap: the worker skipped something, so somebody must run it
             self._give_back(job, begun, min(message.start, lease.stop))
+
+    def _is_anothers(self, session: Session, job: Job, lease: LeaseId) -> bool:
+        """Whether another session holds this lease now: nobody answers for it but its holder."""
+        held = job.leases.get(lease)
+        return held is not None and held.route != session.route
 
     def _lease(self, session: Session, message: m.Results | m.Crashed) -> Lease | None:
         """The lease that this is about, if the session holds it."""

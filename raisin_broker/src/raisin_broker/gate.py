@@ -7,42 +7,60 @@ messages checks their `User-Id`, the member's public key. No thread: the gate is
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import os
 import socket as net
 import sys
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import zmq
 from zmq.utils import z85
 
+from raisin_broker.limits import Rate
 from raisin_core.addresses import Address, parse_address
 from raisin_core.errors import ListenError
 from raisin_core.identity.keys import Keys
-from raisin_core.identity.roster import Member
 from raisin_core.link import MAX_FRAME, Context, Socket
 
 ENDPOINT: Final = "inproc://zeromq.zap.01"
 DOMAIN: Final = b"raisin"
 DEFAULT_LISTEN: Final = "127.0.0.1:5757"
-HANDSHAKE_TIMEOUT: Final = 10_000
-"""Milliseconds that a stranger may hold a connection without having shaken hands."""
+HANDSHAKE_TIMEOUT: Final = 5_000
+"""Milliseconds that a stranger may hold a connection without having shaken hands; longer than a link waits."""
+BURST: Final = 500
+EACH_SECOND: Final = 50.0
+"""How often a key may shake hands over tcp: a handshake costs as much as a hundred messages, and whoever tries libzmq's
+routing ids out (some 400,000 of them end the broker) would need hours. Who comes too often is not answered: that looks
+like a slow broker, and links try again; a refusal would be final."""
+
+BARRED_SECONDS: Final = 2.0
+"""How long a member waits outside whose connection was broken off for what it sent."""
 
 _VERSION: Final = b"1.0"
 _MAX_REFUSED: Final = 1000
 _TRIES: Final = 50
 
 
-class Gate:
-    """Answers libzmq's questions about who may connect, for all sockets of a context. One per context."""
+class GateFailed(Exception):
+    """The gate does not work any more: the broker must end."""
 
-    def __init__(self, context: Context, members: Callable[[], Mapping[bytes, Member]]) -> None:
+
+class Gate:
+    """Answers libzmq's questions about who may connect, for all sockets of a context. One per context. `refusals` and
+    `delayed` count those that were refused, and those that were not answered because they came too often."""
+
+    def __init__(self, context: Context, members: Callable[[], Mapping[bytes, object]]) -> None:
         """`members` gives those who may connect, by public key (Z85); it is asked at each handshake."""
         self._members = members
+        self._rate = Rate(BURST, EACH_SECOND)
+        self._barred: dict[bytes, float] = {}
+        self._broken_off: dict[bytes, None] = {}
         self._refused: dict[tuple[str, str], None] = {}
-        self.refusals = 0
+        self.refusals = self.delayed = 0
         self.socket: Socket = context.socket(zmq.ROUTER)
         self.socket.linger = 0
         try:
@@ -61,6 +79,8 @@ class Gate:
             if len(frames) < 4 or frames[1]:
                 continue  # nowhere to send an answer to
             status, user = self._decide(frames[2:])
+            if user and self._too_often(user, frames[5]):
+                continue
             text = b"OK" if user else b"not admitted"
             try:
                 self.socket.send_multipart([*frames[:2], _VERSION, frames[3], status, text, user, b""], zmq.NOBLOCK)
@@ -73,10 +93,39 @@ class Gate:
         self._refused.clear()
         return found
 
+    def hang_up(self, route: bytes, frame: zmq.Frame) -> None:
+        """Break off a connection, once, by a frame that came on it; its member does not get in for `BARRED_SECONDS`.
+
+        libzmq has no way to do that, so the system's socket is shut down. If the connection has gone meanwhile, another
+        may have its number: that one is broken off if it comes from the same computer, and made anew by its peer.
+        """
+        key, now = str(frame.get("User-Id")).encode(), time.monotonic()
+        self._barred = {each: until for each, until in self._barred.items() if until > now}
+        self._barred[key] = now + BARRED_SECONDS
+        self._broken_off[route] = None
+        if len(self._broken_off) > _MAX_REFUSED:
+            del self._broken_off[next(iter(self._broken_off))]
+        with contextlib.suppress(OSError, ValueError), net.socket(fileno=os.dup(int(str(frame.get("__fd"))))) as found:
+            if found.family not in (net.AF_INET, net.AF_INET6) or found.getpeername()[0] == frame.get("Peer-Address"):
+                found.shutdown(net.SHUT_RDWR)
+
+    def broken_off(self, route: bytes) -> bool:
+        """Whether what still comes from there was sent before the connection was broken off."""
+        return route in self._broken_off
+
     def close(self) -> None:
         """From now on nobody new gets in. Close it before the sockets it guards: their connections do not end before
         the gate's socket has taken note: when it is polled, or closed."""
         self.socket.close()
+
+    def _too_often(self, key: bytes, address: bytes) -> bool:
+        """Whether a member is barred, or shakes hands more often than it needs to. At a local socket nobody counts:
+        only this user reaches it, with as many programs as there may be."""
+        now = time.monotonic()
+        near = not address or address.startswith(b"localhost")
+        late = self._barred.get(key, 0.0) > now or not (near or self._rate.admits(key, now))
+        self.delayed += late
+        return late
 
     def _decide(self, question: list[bytes]) -> tuple[bytes, bytes]:
         """Status and user id for a question: version, request id, domain, address, identity, mechanism, credentials."""
@@ -91,7 +140,7 @@ class Gate:
         return b"400", b""
 
 
-def serve_curve(socket: Socket, keys: Keys, sndhwm: int = 100_000, rcvhwm: int = 10_000) -> None:
+def serve_curve(socket: Socket, keys: Keys, sndhwm: int = 100_000, rcvhwm: int = 1_000) -> None:
     """Make a ROUTER a broker's, before it is bound: CURVE, the gate, limits. High-water marks count messages."""
     socket.linger = 0
     socket.curve_server = 1

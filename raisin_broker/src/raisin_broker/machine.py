@@ -6,18 +6,18 @@ looked at
 committed.
 
 Rules of this file: pure. `handle` is the table of the protocol; what each message does stands in the room it belongs
-to:
-`peers` (sessions), `submissions` (jobs and pages), `resumption` (what was recorded before), `execution` (leases and
-results), `readers` (collecting), `retention` (what may go).
+to: `peers` (sessions), `belonging` (who is a member), `submissions` (jobs and pages), `resumption` (what was recorded
+before), `execution` (leases and results), `readers` (collecting), `retention` (what may go).
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import msgspec
 
+from raisin_broker.belonging import Answered, Belonging, RosterChanged
 from raisin_broker.execution import Execution
 from raisin_broker.outbox import Command, Outbox, Show, Stop
 from raisin_broker.peers import Peers, Timing
@@ -26,7 +26,7 @@ from raisin_broker.recording import Recording
 from raisin_broker.records import Recalled, Stored, StoredJob
 from raisin_broker.resumption import Resumption
 from raisin_broker.retention import Keep, Retention, Room
-from raisin_broker.state import Instant, Job, Member, Session, State
+from raisin_broker.state import Instant, Job, Session, State
 from raisin_broker.submissions import Submissions
 from raisin_core import messages as m
 from raisin_core.messages import VERSION, Message
@@ -80,12 +80,6 @@ class Remembered(msgspec.Struct, frozen=True):
     found: list[Recalled]
 
 
-class RosterChanged(msgspec.Struct, frozen=True):
-    """These are the members now, by public key."""
-
-    members: Mapping[str, Member]
-
-
 class StopAsked(msgspec.Struct, frozen=True):
     """End in good order; `final` if this cluster will not come back."""
 
@@ -102,6 +96,7 @@ Event = (
     | Remembered
     | Room
     | RosterChanged
+    | Answered
     | StopAsked
 )
 
@@ -123,6 +118,7 @@ class Broker:
         self.execution = Execution(self.state, self.out, self.submissions, self.recording)
         self.retention = Retention(self.state, self.submissions, keep or Keep())
         self.peers = Peers(self.state, self.out, self.execution, self.readers, self.timing)
+        self.belonging = Belonging(self.state, self.out, self.peers, self.submissions)
         self.state.patience = self.timing.silence
         self._at = at
         self._turn_due: float | None = None
@@ -153,7 +149,9 @@ class Broker:
             case Room():
                 self.retention.on_room(event)
             case RosterChanged():
-                self.peers.check_members(event.members)
+                self.belonging.change(event)
+            case Answered():
+                self.belonging.answer(event)
             case StopAsked():
                 self._on_stop_asked(event)
         return self.out.take()
@@ -180,12 +178,24 @@ class Broker:
 
     def _on_arrived(self, event: Arrived, at: Instant) -> None:
         message, route = event.message, event.route
-        if isinstance(message, m.Hello):
-            self.peers.on_hello(route, event.key, message, event.payload, at)
+        hello = isinstance(message, m.Hello)
+        if (self.peers.dropped(route) and not hello) or not self.belonging.admits(route, event.key, message):
             return
+        match message:
+            case m.Hello():
+                self.peers.on_hello(route, event.key, message, event.payload, at)
+            case m.Publish() | m.Join() | m.Resign():
+                self.belonging.on_asked(route, event.key, message, event.payload)
+            case m.ListMembers():
+                self.belonging.on_list(route, at)
+            case _:
+                self._in_session(event, at)
+
+    def _in_session(self, event: Arrived, at: Instant) -> None:
+        message, route = event.message, event.route
         session = self.state.sessions.get(route)
         if session is None or session.key != event.key:
-            if not isinstance(message, m.Goodbye) and not self.peers.dropped(route):
+            if not isinstance(message, m.Goodbye):
                 self.out.send(route, m.WhoAreYou())
             return
         if message.way not in (CLIENT_WAYS if session.role == "client" else WORKER_WAYS) or message.bulk:
@@ -216,6 +226,8 @@ class Broker:
                 self.readers.on_unfollow(session, message)
             case m.Cancel():
                 self.submissions.on_cancel(session, message)
+            case m.Release():
+                self.submissions.on_release(session, message)
             case m.Fetch():
                 self.readers.on_fetch(session, message)
             case m.Attach():
@@ -238,7 +250,8 @@ class Broker:
                 self.peers.end(session, gone=True)
 
     def _on_wrote(self, session: Session, message: m.Wrote, payload: bytes) -> None:
-        job = self.state.jobs.get(message.job)
+        """Whoever runs nothing of a job has nothing to say there."""
+        job = self.state.jobs.get(message.job) if message.job in session.pages else None
         for route in job.watchers if job else ():
             self.out.send(route, m.Printed(message.job, message.index, session.host), payload)
 
@@ -309,6 +322,7 @@ def _restore(stored: StoredJob, now: float) -> Job:
         touched=stored.opened.opened,
         unwanted=stored.unwanted,
         leased_up_to=stored.leased_up_to,
+        leased_before=stored.leased_up_to,
         context=stored.opened.context,
         left_at=now,
         done=stored.done,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from raisin_core import __version__, home, stdin_life
+from raisin_core import __version__, home, limits, stdin_life
 from raisin_core.amounts import seconds, size
 from raisin_core.errors import RaisinError, StoreError
 
@@ -18,13 +19,17 @@ EXAMPLES = """examples:
   raisin-broker --durability power                 what was acknowledged survives a power cut, too (slower commits)
   raisin-broker --keep 7d --max-disk 10GB          ended jobs go after a week, the oldest before the disk is that full
 
-Who may connect stands in DATA/roster.toml, which is read again when it changes:
+A new broker prints a line with which a cluster is founded, once, from any machine:
+  raisin cluster create NAME --broker rsb1-...
+That line is secret until it was used (DATA/claim.key holds it). Who belongs then stands in DATA/book, which is signed
+by the key that `raisin cluster create` made: that key, and those that payloads are sealed with, never come here.
+Without a cluster, who may connect stands in DATA/roster.toml, which is read again when it changes:
   [[member]]
   key = "..."        # a worker or client prints its own
   name = "zoe"
   roles = ["client", "worker"]
   account = "zoe"    # whose machine it is (left out: a person of its own); jobs belong to accounts
-Whoever may submit jobs runs code on every worker: admit people you trust.
+Nothing is sealed then, and whoever may submit jobs runs code on every worker: admit people you trust.
 """
 
 
@@ -54,12 +59,16 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a broker until SIGTERM or Ctrl-C; the exit code is 0, or 1 with one line that says what is wrong."""
     options = parser().parse_args(argv)
+    from raisin_broker.gate import GateFailed
     from raisin_broker.peers import Timing
     from raisin_broker.retention import Keep
     from raisin_broker.server import Server, Settings
 
     if not 0 < options.beat < options.silence:
         parser().error("--beat must be above 0 and below --silence")
+    limits.no_core_files()
+    os.umask(0o077)  # also for what libraries make: sockets, files of the database
+    limits.open_many_files()
     timing = Timing(options.beat, options.silence)
     data = options.data or home.home() / "broker"
     try:
@@ -74,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         stdin_life.end_with_stdin()
     try:
         server.run()
-    except StoreError as error:  # damage that was found while reading: whoever looks after it must decide
+    except (GateFailed, StoreError) as error:  # damage that was found while reading: whoever looks after it must decide
         server.log.critical("%s", error)
         print(f"raisin-broker: {error}", file=sys.stderr)  # noqa: T201
         return 1

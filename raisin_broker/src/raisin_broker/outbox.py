@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from raisin_broker.records import Record
-from raisin_core.messages import Message
+from raisin_core.messages import Join, Message, Publish, Resign
 
 RETRY_SECONDS: Final = 0.5
 
@@ -84,6 +84,16 @@ class Recall(msgspec.Struct, frozen=True):
     running: list[tuple[bytes, int, int]] = []
 
 
+class Ask(msgspec.Struct, frozen=True):
+    """Judge what the holder of a key says about who belongs here, and make it durable; then say RosterChanged, or
+    Answered."""
+
+    route: bytes
+    key: str
+    message: Publish | Join | Resign
+    payload: bytes
+
+
 class Show(msgspec.Struct, frozen=True):
     """Not for the shell: result pages of a job up to this arrival may now be seen; its total, unless that is -1; with
     `over`, its end. Whoever is at the route `asked` is to hear how it stands."""
@@ -99,7 +109,7 @@ class Stop(msgspec.Struct, frozen=True):
     """The program ends."""
 
 
-Command = Send | Stage | Commit | Recall | Stop
+Command = Send | Stage | Commit | Recall | Ask | Stop
 
 
 class Outbox:
@@ -135,6 +145,14 @@ class Outbox:
     def recall(self, question: Recall) -> None:
         """Ask the store."""
         self.now.append(question)
+
+    def ask(self, question: Ask) -> None:
+        """Ask who judges documents."""
+        self.now.append(question)
+
+    def forget(self, route: bytes) -> None:
+        """What waits for a commit is not for this route any more."""
+        self._waiting = deque(it for it in self._waiting if not isinstance(it[1], Send) or it[1].route != route)
 
     def flush(self, now: float) -> None:
         """The turn is over: stage what was recorded, before anything is sent that must be read from it, and commit the

@@ -9,6 +9,7 @@ Rules of this file: pure.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
@@ -27,7 +28,11 @@ GAP_SECONDS: Final = 2.0
 LOOK_SECONDS: Final = 1.0
 GRACE: Final = 10
 MOST_GARBLED: Final = 20
+MOST_ENDURED: Final = 2000
 MOST_NOTED: Final = 1024
+MOST_SESSIONS: Final = 2000
+MOST_SLOTS: Final = 4096
+MOST_REPLACED: Final = 10_000
 
 
 class Timing(msgspec.Struct, frozen=True):
@@ -49,6 +54,7 @@ class Peers:
         self.limbo_until: float | None = None
         self._last = self._over_at = self._slept = 0.0
         self._garbled: dict[bytes, int] = {}
+        self._of_member: Counter[str] = Counter()
 
     def on_hello(self, route: bytes, key: str, message: m.Hello, payload: bytes, at: Instant) -> None:
         member = self.state.members.get(key)
@@ -56,12 +62,16 @@ class Peers:
             reason = f"{member.name} has no role {message.role}" if member else "this key is in no roster"
             self.out.send(route, m.Refused("role" if member else "member", reason, fatal=True))
             return
-        if message.role == "worker" and message.slots < 1:
-            self.out.send(route, m.Refused("malformed", "a worker has at least one slot", fatal=True))
+        if problem := _impossible(message, payload):
+            self.out.send(route, m.Refused("malformed", problem, fatal=True))
             return
         old = self.state.instances.get(message.instance)
         if old is not None and old.key != key:
             self.out.send(route, m.Refused("not yours", "this instance belongs to another member", fatal=True))
+            return
+        if old is None and self._of_member[key] >= MOST_SESSIONS:
+            reason = f"{member.name} has {MOST_SESSIONS} sessions already"
+            self.out.send(route, m.Refused("busy", reason, fatal=True))
             return
         before = self.state.sessions.get(route)
         if before is not None and before.instance != message.instance:
@@ -73,7 +83,14 @@ class Peers:
             self.execution.reconsider()
         if message.context:
             self.state.contexts[message.context] = payload
-        self.out.send(route, m.Welcome(self.state.run, self.timing.beat, self.timing.silence))
+        cluster, version = self.state.cluster, self.state.version
+        self.out.send(route, m.Welcome(self.state.run, self.timing.beat, self.timing.silence, cluster, version))
+        if message.roster < version or (message.roster == version and self.state.extended):
+            self.out.send(route, *self.roster())
+
+    def roster(self) -> tuple[m.Roster, bytes]:
+        """The newest roster, as it is told."""
+        return m.Roster(self.state.version, self.state.epochs()), self.state.book
 
     def on_beat(self, session: Session, message: m.Beat) -> None:
         if session.role == "worker":
@@ -100,6 +117,10 @@ class Peers:
         """Whether nobody listens to this route before it says Hello again."""
         return self._garbled.get(route, 0) > MOST_GARBLED
 
+    def persists(self, route: bytes) -> bool:
+        """Whether it goes on with what is no message although it was told that nobody listens."""
+        return self._garbled.get(route, 0) > MOST_ENDURED
+
     def heard(self, session: Session, at: Instant) -> None:
         session.heard = at.mono
         if session.suspect:
@@ -112,7 +133,7 @@ class Peers:
 
     def end(self, session: Session, gone: bool) -> None:
         """A session is over; `gone` if its instance will not come back. What it held is ready again."""
-        self.state.sessions.pop(session.route, None)
+        self._close(session)
         for lease in list(session.leases.values()):
             lease.route = session.route
             self.execution.release(lease)
@@ -152,8 +173,12 @@ class Peers:
         for session in list(self.state.sessions.values()):
             member = self.state.members.get(session.key)
             if member is None or session.role not in member.roles:
+                self.out.forget(session.route)
                 self.out.send(session.route, m.Refused("member", "removed from the roster", fatal=True))
                 self.end(session, gone=True)
+            else:
+                session.member, session.account = member.name, member.account or member.name
+                session.admin = "admin" in member.roles
 
     def check_silence(self, at: Instant) -> None:
         """Look for silent sessions; a gap in our own life (sleep, SIGSTOP) is nobody's silence."""
@@ -238,6 +263,8 @@ class Peers:
             context=message.context,
             heard=at.mono,
             listed=message.role == "client",
+            runs=frozenset(message.runs),
+            began=at.mono,
             since=old.since if old is not None and old.route == route else self.state.leases_given,
         )
         self._attend(message.instance)
@@ -246,12 +273,13 @@ class Peers:
         elif message.role == "worker":
             self.out.record(records.WorkerSeen(message.instance))
         self.state.lost.pop(message.instance, None)
+        self._of_member[key] += 1
         self.state.sessions[route] = self.state.instances[message.instance] = session
         return session
 
     def _take_over(self, session: Session, old: Session) -> None:
         """An instance's newest session wins; its leases stay until it lists what it holds."""
-        self.state.sessions.pop(old.route, None)
+        self._close(old)
         session.leases, session.pace, session.over = old.leases, old.pace, old.over
         session.pages = {job: set() for job in old.pages}  # what it still has of them is not known
         for lease in session.leases.values():
@@ -264,10 +292,29 @@ class Peers:
         """The newcomer holds the lock of these instances, so they are dead."""
         for instance in instances:
             old = self.state.instances.get(instance)
-            if old is not None and old.key == session.key and old is not session:
-                self.end(old, gone=True)
-            elif instance in self.state.awaited:
+            if old is None and session.role == "worker" and instance in self.state.awaited:
                 self.forget_worker(instance)
-            for job in self.state.active.values():
-                if job.opened.instance == instance and session.may(job):
-                    job.left_at = float("-inf")
+            elif old is not None and old.key == session.key and old is not session:
+                self.end(old, gone=True)
+        dead = set(instances)
+        for job in self.state.active.values() if dead else ():
+            if job.opened.instance in dead and session.may(job):
+                job.left_at = float("-inf")
+
+    def _close(self, session: Session) -> None:
+        """There is no such session any more."""
+        if self.state.sessions.pop(session.route, None) is not None:
+            self._of_member[session.key] -= 1
+            if not self._of_member[session.key]:
+                del self._of_member[session.key]
+
+
+def _impossible(message: m.Hello, payload: bytes) -> str:
+    """What is wrong with a greeting, if anything."""
+    if message.role == "worker" and not 1 <= message.slots <= MOST_SLOTS:
+        return f"a worker has 1 to {MOST_SLOTS} slots"
+    if len(message.replaces) > MOST_REPLACED:
+        return f"it replaces {len(message.replaces)} others, more than {MOST_REPLACED}"
+    if message.context and message.context != digests.content(payload):
+        return "the context is not what its digest says"
+    return ""

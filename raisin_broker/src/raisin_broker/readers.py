@@ -107,6 +107,8 @@ class Readers:
     def tell_progress(self, at: Instant) -> None:
         """Say how jobs stand, at most twice a second while they change."""
         self._now = at.mono
+        for job in [job for job in self.state.active.values() if job.held_by != job.told_held]:
+            self._tell(job)  # at once: somebody has to decide
         if at.mono < self._progress_at:
             return
         for job in self._left():
@@ -172,7 +174,7 @@ class Readers:
         self.out.send(follower.route, message, ResultOf(job.id, arrival))
 
     def _tell(self, job: Job) -> None:
-        job.changed = False
+        job.changed, job.told_held = False, job.held_by
         job.told_abandoned = reports.abandoned(self.state, job, self._now)
         for route in job.watchers:
             self.out.send(route, self._progress(job))
@@ -188,5 +190,6 @@ class Readers:
             total=job.shown_total,
             arrivals=job.visible,
             abandoned=job.visible == len(job.arrivals) and reports.abandoned(self.state, job, self._now),
+            held="" if job.ended else job.held_by,
             waits="" if job.ended or job.leases else next(iter(reports.reasons(self.state, job)), ""),
         )

@@ -21,9 +21,10 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 
 class JobOpened(Record, frozen=True):
-    """A job exists. `owner` is the member, of `account`; `instance` the client process; `opened` is wall-clock time.
-    With `resume`, results are recorded under that key of the account, for the function with this `fingerprint`;
-    `parts` say to its client what that is made of."""
+    """A job exists. `owner` is the member with the public key `owner_key`, of `account`; `instance` the client process;
+    `opened` is wall-clock time; what is sealed of it is sealed with the key of the roster's `epoch` (0: nothing is).
+    With `resume`, results are recorded under that key of the account, for the function with this `fingerprint`; `parts`
+    say to its client what that is made of."""
 
     job: bytes
     owner: str
@@ -41,6 +42,15 @@ class JobOpened(Record, frozen=True):
     resume: str = ""
     fingerprint: bytes = b""
     parts: bytes = b""
+    owner_key: str = ""
+    epoch: int = 0
+
+
+class JobReleased(Record, frozen=True):
+    """The job takes any result from everybody: these are its options from now on."""
+
+    job: bytes
+    options: Options
 
 
 class KeyCleared(Record, frozen=True):

@@ -63,12 +63,17 @@ def reasons(state: State, job: Job) -> Iterator[str]:
         yield "no worker is connected"
     if job.limbo:
         yield "waiting for workers that had some of its tasks before the broker restarted"
+    if job.held_by:
+        yield held(job)
     where = opened.options.where
-    if where and workers and not any(session.member in where for session in workers):
+    asked = [session for session in workers if not where or session.member in where]
+    if where and workers and not asked:
         yield f"none of {', '.join(where)} is connected"
+    if asked and not any(session.serves(job) for session in asked):
+        yield f"no worker that is connected runs code of account {opened.account}: {_allow(job)}"
     if state.room:
         yield state.room
-    if job.total is None and not job.waits and not job.leases:
+    if job.total is None and len(job.done) == job.tasks:
         absent = "" if attended(state, job) else ", and its client is not connected"
         yield f"all that was submitted is done, but it was not closed{absent}"
 
@@ -84,10 +89,27 @@ def left_for_good(state: State, job: Job, now: float) -> bool:
     return job.left_at is not None and now - job.left_at >= state.patience
 
 
+def held(job: Job) -> str:
+    """Why nothing more of it is given out."""
+    return (
+        f"a result of {job.held_by} can only be read with pickle, which its submitter did not allow: no more of it is "
+        "given out until somebody takes such results (trust=...), or cancels it"
+    )
+
+
+def closed(job: Job) -> str:
+    """What a worker says whose owner has not allowed the job's account."""
+    return f"does not run code of account {job.opened.account}: {_allow(job)}"
+
+
 def not_yours(job: Job) -> Refused:
     """A job of another account."""
     whose = f"job {job.id.hex()[:8]} belongs to {job.opened.account}"
     return Refused("not yours", f"{whose}; only machines of that account may have it", job.id)
+
+
+def _allow(job: Job) -> str:
+    return f"its owner may allow it with `raisin worker allow {job.opened.account}`"
 
 
 def _worker(state: State, job: Job, session: Session) -> WorkerLine:
@@ -104,6 +126,8 @@ def _why_not(state: State, job: Job, session: Session) -> str:
         return "draining: it takes no more work"
     if where and session.member not in where:
         return "not among the members that the job asks for"
+    if not session.serves(job):
+        return closed(job)
     if session.place in job.shunned or _unfit(job, session):
         details = [t.detail for tries in job.tried.values() for t in tries if t.place == session.place and t.detail]
         return f"it cannot run some of it: {details[-1]}" if details else "it cannot run some of it"

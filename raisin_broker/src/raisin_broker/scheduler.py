@@ -1,8 +1,8 @@
 """Who gets which tasks: leases for free slots, and trims where work is unevenly spread.
 
 A function's pace on a host is not known before its first task: so one task first, then ranges worth about 100 ms, two
-per slot,
-shrinking towards the end of a closed job (guided self-scheduling: C. Polychronopoulos, D. Kuck, 1987).
+per slot, shrinking towards the end of a closed job (guided self-scheduling: C. Polychronopoulos, D. Kuck, 1987). A
+member whose pickles a job does not take has one task of it, until its first result has come.
 
 Rules of this file: pure; it reads the state and says what to give, it sends and changes nothing.
 """
@@ -42,8 +42,9 @@ def next_grant(state: State) -> Grant | None:
 
 
 def admits(session: Session, job: Job) -> bool:
-    """Whether the submitter allows this worker."""
-    return not job.opened.options.where or session.member in job.opened.options.where
+    """Whether the submitter allows this worker, and its owner the submitter."""
+    where = job.opened.options.where
+    return (not where or session.member in where) and session.serves(job)
 
 
 def fits(state: State, session: Session, job: Job, index: int) -> bool:
@@ -77,7 +78,7 @@ def next_trim(state: State, now: float) -> tuple[Lease, int] | None:
         return None
     best: tuple[float, Lease, int] | None = None
     for job in state.active.values():
-        if job.waits:
+        if job.waits or job.held_by:
             continue
         for lease in job.leases.values():
             gain, stop = _gain(state, lease, now)
@@ -96,6 +97,9 @@ def _known(state: State, job: Job) -> bool:
 
 
 def _choose(state: State, session: Session, job: Job) -> Range | None:
+    tasting = not session.trusted(job) and session.member not in job.tasted
+    if tasting and _runs_some(state, session.member, job):
+        return None
     queues = len(session.leases) >= session.slots
     pace = session.pace.get(job.opened.function)
     if queues and (pace is None or pace > RANGE_SECONDS):
@@ -106,7 +110,12 @@ def _choose(state: State, session: Session, job: Job) -> Range | None:
     if not job.ready or _shuns(state, session, job):
         return None
     start, stop = job.ready.first()
-    return start, min(stop, start + _size(state, session, job, pace))
+    return start, start + 1 if tasting else min(stop, start + _size(state, session, job, pace))
+
+
+def _runs_some(state: State, member: str, job: Job) -> bool:
+    """Whether the member has a task of this job."""
+    return any(state.sessions[lease.route].member == member for lease in job.leases.values())
 
 
 def _shuns(state: State, session: Session, job: Job) -> bool:

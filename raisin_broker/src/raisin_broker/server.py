@@ -21,9 +21,11 @@ from typing import Final
 import msgspec
 import zmq
 
-from raisin_broker import gate
+from raisin_broker import charter, gate
+from raisin_broker.belonging import RosterChanged
 from raisin_broker.bulk import Bulk
 from raisin_broker.housekeeping import Housekeeper
+from raisin_broker.limits import Rate, Shares
 from raisin_broker.machine import (
     Arrived,
     Broker,
@@ -32,12 +34,11 @@ from raisin_broker.machine import (
     Event,
     Garbled,
     Remembered,
-    RosterChanged,
     StopAsked,
     TurnEnded,
     Unreachable,
 )
-from raisin_broker.outbox import Command, Commit, Recall, Send, Stage, Stop
+from raisin_broker.outbox import Ask, Command, Commit, Recall, Send, Stage, Stop
 from raisin_broker.peers import Timing
 from raisin_broker.retention import Keep
 from raisin_broker.state import Instant, Member
@@ -49,6 +50,7 @@ from raisin_core import envelope, home, logs
 from raisin_core.errors import DirectoryBusy, StoreError
 from raisin_core.identity import keys
 from raisin_core.identity.roster import RosterFile, line_to_add
+from raisin_core.interfaces import own_addresses
 
 DRAIN_LIMIT: Final = 1000
 ROSTER_SECONDS: Final = 0.5
@@ -74,25 +76,29 @@ class Server:
         if not self._lock.acquire(blocking=False):
             raise DirectoryBusy(f"another broker is running on {directory}; stop it, or choose another with --data")
         self.log = logs.setup("broker", directory, settings.verbose)
-        self.store = SqlStore(directory / "raisin.db", durability=settings.durability)
-        self.blobs = Uploads(directory / "blobs")
         own, _ = keys.load_or_make(directory / "broker.key")
         self.roster = RosterFile(directory / "roster.toml")
-        self.key = own.public.decode()
+        self.key, self.keys = own.public.decode(), own
+        self.charter = charter.opened(directory, own, not self.roster.current().members, self._relieve)
+        self.store = SqlStore(directory / "raisin.db", durability=settings.durability)
+        self.blobs = Uploads(directory / "blobs")
         self._open_sockets(own, settings.listen)
         stored = self.store.start()
         self.machine = Broker(stored, self._now(), settings.timing, settings.keep)
         self.house = Housekeeper(directory, self.store, self.blobs, self.log, settings.keep.most, self._clients)
         self._roster_at = 0.0
-        self._members: Mapping[str, Member] = {}
+        self._told: RosterChanged | None = None
         self._stopping = False
         self._bundles: dict[bytes, envelope.Bundle] = {}
+        self._shares, self._noted = Shares(), Rate(burst=20, each_second=0.1)
         self._look_at_roster()
+        if self.charter.closed and self.roster.current().members:
+            self.log.warning("%s is not used: this broker's cluster has a signed roster", self.roster.path)
         self.log.info("run %d, %d jobs, listening on %s, key %s", stored.run, len(stored.jobs), self.address, self.key)
 
     def _open_sockets(self, own: keys.Keys, listen: str) -> None:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.gate = gate.Gate(self.context, lambda: self.roster.current().members)
+        self.gate = gate.Gate(self.context, self._doors)
         self.control = self.context.socket(zmq.ROUTER)
         bulk = self.context.socket(zmq.ROUTER)
         for each in (self.control, bulk):
@@ -115,9 +121,7 @@ class Server:
             while not self._stopping:
                 ready = dict(poller.poll(self._patience()))
                 if self.gate.socket in ready:
-                    self.gate.handle()
-                    self._roster_at = 0.0  # whom it has let in must be known when they say Hello
-                    self._look_at_roster()
+                    self._ask_gate()
                 self._turn()
                 if self.bulk.socket in ready:
                     self.bulk.handle()
@@ -148,28 +152,56 @@ class Server:
                 Path(path).unlink(missing_ok=True)
         self._lock.release()
 
+    def _ask_gate(self) -> None:
+        """Without a gate nobody gets in: then it is better to end, and be started again."""
+        try:
+            self.gate.handle()
+        except Exception as error:
+            raise gate.GateFailed(f"the gate failed: {error}") from error
+        if self.gate.socket.closed:
+            raise gate.GateFailed("the gate is closed")
+        self._roster_at = 0.0  # whom it has let in must be known when they say Hello
+        self._look_at_roster()
+
     def _turn(self) -> None:
+        self._shares.begin()
         for _ in range(DRAIN_LIMIT):
             try:
                 frames = self.control.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 break
-            self._arrived(frames)
+            if self._arrived(frames):
+                break
         self._handle(TurnEnded())
         self._flush()
 
-    def _arrived(self, frames: list[zmq.Frame]) -> None:
+    def _arrived(self, frames: list[zmq.Frame]) -> bool:
+        """Hand over what was received; whether its sender has had its share of this turn."""
+        began = time.perf_counter()
         route, last = frames[0].bytes, frames[-1]
         key = str(last.get("User-Id"))
+        malformed, persists = 0, self.machine.peers.persists(route)
+        if self.gate.broken_off(route):
+            return self._shares.note(key, 0.0, 1)
         if last.get("Identity"):  # libzmq names connections; whoever chooses a name means no good
-            self.log.warning("barred a peer with key %s: it chose its own routing id", key)
-            return
-        for found in envelope.decode_all([frame.bytes for frame in frames[1:]]):
+            self._note(key, "barred: it chose its own routing id")
+            self.gate.hang_up(route, last)
+            return self._shares.note(key, 0.0, 1)
+        for found in envelope.decode_frames(frames[1:]):
             if isinstance(found, envelope.Malformed):
-                self.log.warning("from key %s: %s", key, found.reason)
+                malformed += 1
+                self._note(key, found.reason)
                 self._handle(Garbled(route, found.reason, found.version))
             else:
                 self._handle(Arrived(route, key, *found))
+        if malformed and persists:
+            self.gate.hang_up(route, last)
+        return self._shares.note(key, time.perf_counter() - began, malformed)
+
+    def _note(self, key: str, what: str) -> None:
+        """Log what a member does wrong; not all of it, if it is much."""
+        if self._noted.admits(key, time.monotonic()):
+            self.log.warning("from key %s: %s", key, what)
 
     def _handle(self, event: Event) -> None:
         for command in self.machine.handle(event, self._now()):
@@ -187,8 +219,16 @@ class Server:
             case Recall():
                 found = remembered(command, self.store)
                 self._handle(Remembered(command.job, command.number, found))
+            case Ask():
+                self._handle(self._judged(command))
             case Stop():
                 self._stopping = True
+
+    def _judged(self, ask: Ask) -> Event:
+        answer = self.charter.answer(ask, time.time())
+        if isinstance(answer, RosterChanged):
+            self.log.info("roster %d of %s: %d members", answer.version, answer.cluster, len(answer.members))
+        return answer
 
     def _commit(self, batch: int) -> None:
         try:
@@ -239,20 +279,41 @@ class Server:
         if now < self._roster_at:
             return
         self._roster_at = now + ROSTER_SECONDS
-        members = {k.decode(): Member(m.name, m.roles, m.account) for k, m in self.roster.current().members.items()}
-        if members != self._members:
-            self._members = members
-            self._handle(RosterChanged(members))
+        changed = self._as_it_is()
+        if changed is not None and changed != self._told:
+            self._told = changed
+            self._handle(changed)
         if self.roster.problem:
             self.log.error("%s", self.roster.problem)
         for key, address in self.gate.refused():
-            if key:
+            if key and self.charter.closed:
+                self.log.warning("refused %s (%s): no member of this cluster has this key", key, address)
+            elif key:
                 self.log.warning("refused %s (%s); to admit it:\n%s", key, address, line_to_add(key, "NAME", "worker"))
+
+    def _as_it_is(self) -> RosterChanged | None:
+        """Who belongs, as far as the machine is not told at once: by the book at the start, by roster.toml where there
+        is none; by that nobody else founds a cluster."""
+        if self.charter.closed:
+            return None if self._told is not None else self.charter.as_it_is()
+        known = self.roster.current().members
+        members = {key.decode(): Member(it.name, it.roles, it.account) for key, it in known.items()}
+        return RosterChanged(members) if members else self.charter.as_it_is()
+
+    def _doors(self) -> Mapping[bytes, object]:
+        """Whom the gate lets in."""
+        if not self.charter.closed and (members := self.roster.current().members):
+            return members
+        return self.charter.membership.doors
+
+    def _relieve(self, error: OSError) -> bool:
+        """Whether there may be room on the disk now."""
+        return self.house.relieve(StoreError(str(error)))
 
     def _admits(self, key: str) -> bool:
         """Whether blobs are for this member, who is answered next."""
         self.blobs.who = key
-        return key in self._members
+        return key in self.machine.state.members
 
     def _clients(self) -> set[str]:
         return {session.key for session in self.machine.state.sessions.values() if session.role == "client"}
@@ -270,6 +331,11 @@ class Server:
             signal.signal(number, lambda *_: self.stop())
 
     def announce(self) -> str:
-        """The line that says where it is."""
+        """The line that says where it is; while it serves no cluster, a second one says how to found one here. That
+        one is secret: it is for whoever sees the terminal."""
         data = self.roster.path.parent
-        return f"raisin-broker: listening on {self.address}, key {self.key}, data {data}, pid {os.getpid()}"
+        line = f"raisin-broker: listening on {self.address}, key {self.key}, data {data}, pid {os.getpid()}"
+        if not self.charter.membership.claim:
+            return line
+        claim = charter.claim_line(data, own_addresses(self.address), self.keys)
+        return f"{line}\nto found a cluster with this broker: raisin cluster create NAME --broker {claim}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from itertools import chain
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -18,6 +18,8 @@ from raisin_broker.records import JobOpened, Tried
 from raisin_core import messages as m
 from raisin_core.messages import ENDED, JobState, LeaseId
 from raisin_core.ranges import Range, Ranges
+
+EPOCHS: Final = 900  # a roster has room for 1,000
 
 
 class Instant(NamedTuple):
@@ -50,7 +52,8 @@ class Lease(msgspec.Struct):
 class Session(msgspec.Struct):
     """One connection's life of an instance. `place` names host and environment: where a task cannot run, it cannot
     run. Leases of this run up to number `since` were given before the connection stood. A worker gets none before it
-    has `listed` those that it holds."""
+    has `listed` those that it holds. `runs` are the accounts whose code it runs (empty: everybody's); it `began` at
+    that time (monotonic)."""
 
     route: bytes
     key: str
@@ -65,6 +68,8 @@ class Session(msgspec.Struct):
     account: str = ""
     admin: bool = False
     since: int = 0
+    runs: frozenset[str] = frozenset()
+    began: float = 0.0
     suspect: bool = False
     draining: bool = False
     listed: bool = True
@@ -83,6 +88,15 @@ class Session(msgspec.Struct):
     def works(self) -> bool:
         """Whether it may be given work."""
         return self.role == "worker" and self.listed and not self.suspect and not self.draining
+
+    def trusted(self, job: Job) -> bool:
+        """Whether the job takes any result of this worker's."""
+        pickles = job.opened.options.pickles
+        return pickles is None or self.member in pickles
+
+    def serves(self, job: Job) -> bool:
+        """Whether this worker runs code of the job's account."""
+        return not self.runs or job.opened.account in self.runs
 
     def may(self, job: Job) -> bool:
         """Whether the job belongs to this member's account, or it may do everything."""
@@ -120,6 +134,9 @@ class Job(msgspec.Struct):
     whose pages hold results of this one. `recalling` holds pages while the store looks up what is recorded of them,
     `deferred` tasks that a superseded job computes, `asked` those of them that the store looks up. `held`: its client
     may still have a handle; `superseded`: another job continues it; `touched` and `ended_at` are wall-clock times.
+    `tasted` are the members of whom a result has come; `held_by` is the one whose result holds it (see
+    `Options.pickles`), `told_held` the one that readers were told of. `given` is what was leased to whom (by key) and
+    has no result of theirs yet; tasks below `leased_before` may have been leased to anybody in a former run.
     `context` is that of its client, or of another that takes it up; `left_at` is when its client went (monotonic).
     """
 
@@ -136,7 +153,12 @@ class Job(msgspec.Struct):
     told_abandoned: bool = False
     unwanted: bool = False
     superseded: bool = False
+    tasted: set[str] = msgspec.field(default_factory=set)
+    held_by: str = ""
+    told_held: str = ""
     leased_up_to: int = 0
+    leased_before: int = 0
+    given: dict[str, Ranges] = msgspec.field(default_factory=dict)
     ready: Ranges = msgspec.field(default_factory=Ranges)
     picky: dict[int, None] = msgspec.field(default_factory=dict)
     limbo: Ranges = msgspec.field(default_factory=Ranges)
@@ -174,7 +196,7 @@ class Job(msgspec.Struct):
     @property
     def waits(self) -> bool:
         """Whether some task could be leased now."""
-        return bool(self.ready or self.picky) and not self.superseded
+        return bool(self.ready or self.picky) and not self.superseded and not self.held_by
 
     def add_page(self, count: int, blobs: list[bytes], now: float) -> None:
         self.pages.add(count, blobs)
@@ -191,6 +213,18 @@ class Job(msgspec.Struct):
         if not 0 < arrival <= len(self.arrivals):
             return 0
         return self.runs[bisect_right(self.runs, (arrival, 2**63)) - 1][1]
+
+    def give(self, key: str, start: int, stop: int) -> None:
+        """These tasks are leased to a member: it may answer them, also when the lease is over."""
+        self.given.setdefault(key, Ranges()).add(start, stop)
+
+    def answerable(self, key: str, start: int, stop: int) -> Ranges:
+        """Which of these tasks a member may answer: what was never leased to it, it cannot have computed."""
+        given = self.given.get(key)
+        found = Ranges(given.overlap(start, stop) if given is not None else ())
+        if start < self.leased_before:
+            found.add(start, min(stop, self.leased_before))
+        return found
 
     def settle(self, start: int, stop: int) -> None:
         """These tasks have their results: they are nowhere else."""
@@ -232,13 +266,20 @@ class State:
     `awaited` are workers that were lost, and until when they may come back with what they hold; `lost` are clients
     whose connection broke, and until when that is not taken for their leaving. `keys` has, by account and key, the
     fingerprint of the function whose results are recorded there, and `cleared` in which batch it was cleared last.
-    `room` says why nothing new is taken (no room on the disk); it is empty where there is. `wall` is the time of the
-    event being handled; a client that has been away for `patience` seconds may not come back.
+    `guests` are keys that are no members', with what they may do. `book` is the newest roster with what was added to
+    it, `version` and `epoch` are the roster's; it is `extended` if anything was. `room` says why nothing new is taken
+    (no room on the disk); it is empty where there is. `wall` is the time of the event being handled; a client that has
+    been away for `patience` seconds may not come back.
     """
 
     def __init__(self) -> None:
         self.run = self.leases_given = 0
         self.members: dict[str, Member] = {}
+        self.guests: dict[str, str] = {}
+        self.cluster = ""
+        self.version = self.epoch = 0
+        self.extended = False
+        self.book = b""
         self.sessions: dict[bytes, Session] = {}
         self.instances: dict[bytes, Session] = {}
         self.jobs: dict[bytes, Job] = {}
@@ -255,6 +296,12 @@ class State:
     def workers(self) -> list[Session]:
         """Sessions that may be given work."""
         return [session for session in self.sessions.values() if session.works]
+
+    def epochs(self) -> list[int]:
+        """The epochs of keys with which something here may be sealed: a job with that of its time, its results with
+        those that came since, and what is on its way with the newest."""
+        oldest = min((it.opened.epoch for it in self.jobs.values() if it.opened.epoch), default=self.epoch)
+        return list(range(max(1, min(oldest, self.epoch), self.epoch - EPOCHS), self.epoch + 1))
 
     def arrived(self, session: Session, lease: LeaseId, seen: int) -> bool:
         """Whether a lease must have come to its worker, or was lost on the way, when that says what it has `seen`."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from typing import Final
 
+import msgspec
+
 from raisin_broker import records, reports
 from raisin_broker.outbox import KeyOf, Outbox, Recall, Show
 from raisin_broker.records import TAG
@@ -26,6 +28,7 @@ from raisin_core.messages import (
     Page,
     RefusalCode,
     Refused,
+    Release,
     Stored,
 )
 
@@ -112,6 +115,16 @@ class Submissions:
         if (job := self._own(session, message.job)) is not None and not job.ended:
             self.end(job, "cancelled")
 
+    def on_release(self, session: Session, message: Release) -> None:
+        """From now on it takes any result from everybody."""
+        job = self._own(session, message.job)
+        if job is None or job.opened.options.pickles is None:
+            return
+        options = msgspec.structs.replace(job.opened.options, pickles=None)
+        job.opened = msgspec.structs.replace(job.opened, options=options)
+        job.held_by = ""
+        self.out.record(records.JobReleased(job.id, options))
+
     def on_forget(self, session: Session, message: Forget) -> None:
         job = self.state.jobs.get(message.job)
         if job is None or not session.may(job):
@@ -150,6 +163,7 @@ class Submissions:
                 places.remove(start, stop)
         job.picky.clear()
         job.deferred.clear()
+        job.given.clear()
         self.out.show_later(Show(job.id, len(job.arrivals), over=True))
         if job.unwanted and not job.watchers:
             self.forget(job)
@@ -196,6 +210,8 @@ class Submissions:
             resume=message.resume,
             fingerprint=message.fingerprint,
             parts=message.parts,
+            owner_key=session.key,
+            epoch=message.epoch,
         )
         self._take_key(opened, message.force, at)
         job = Job(opened, touched=at.wall, context=message.context)
@@ -258,7 +274,7 @@ class Submissions:
         if message.function != digests.content(payload):
             self._refuse(session, "malformed", "the function is not what its digest says", message.job)
         elif not _possible(message.options):
-            self._refuse(session, "malformed", f"impossible options: {message.options}", message.job)
+            self._refuse(session, "malformed", f"impossible options: {message.options}"[:500], message.job)
         elif self.state.room:
             self._refuse(session, "busy", self.state.room, message.job)
         elif (

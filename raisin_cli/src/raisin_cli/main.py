@@ -14,17 +14,23 @@ import click
 
 from raisin_cli.commands.broker import broker
 from raisin_cli.commands.cancel import cancel
+from raisin_cli.commands.cluster import cluster
 from raisin_cli.commands.demo import demo
+from raisin_cli.commands.doctor import doctor
 from raisin_cli.commands.explain import explain
 from raisin_cli.commands.jobs import job, jobs
+from raisin_cli.commands.join import join
 from raisin_cli.commands.results import results
+from raisin_cli.commands.trust import trust
 from raisin_cli.commands.worker import worker
-from raisin_core import __version__
+from raisin_core import __version__, limits
 from raisin_core.errors import RaisinError
+from raisin_core.texts import shown
 
 EPILOG = """\b
 Examples:
   raisin demo
+  raisin cluster create lab
   raisin jobs
   raisin results 3f2a
 \b
@@ -40,7 +46,7 @@ def cli() -> None:
     """A group's laptops as one computer."""
 
 
-for command in (broker, cancel, demo, explain, job, jobs, results, worker):
+for command in (broker, cancel, cluster, demo, doctor, explain, job, jobs, join, results, trust, worker):
     cli.add_command(command)
 
 
@@ -48,6 +54,7 @@ def main() -> int:
     """Run the command line; gives the exit code: 0, 1 (it failed), 2 (wrong usage) or 130 (Ctrl-C)."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a letter that the terminal lacks is no reason to fail
+    limits.leave_no_core_file()  # many a command reads keys
     try:
         return int(cli.main(prog_name="raisin", standalone_mode=False) or 0)
     except click.UsageError as error:
@@ -65,7 +72,7 @@ def main() -> int:
 
 
 def _say(problem: str, code: int) -> int:
-    click.echo(f"raisin: {problem}", err=True)
+    click.echo(f"raisin: {shown(problem)}", err=True)  # in part it may be what a broker or another member said
     return code
 
 

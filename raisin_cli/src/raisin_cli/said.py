@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from raisin_core.client.tables import plain
+from raisin_core.texts import plain
 
 if TYPE_CHECKING:
     from raisin_core.client.jobs import JobInfo

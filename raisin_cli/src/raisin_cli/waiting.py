@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
-from raisin_core.client.tables import plain
+from raisin_core.texts import plain
 
 if TYPE_CHECKING:
     from raisin_core.client.handles import Handle

@@ -12,6 +12,7 @@ from raisin_core.client.attach import attach
 from raisin_core.client.connection import connect
 from raisin_core.client.jobs import jobs
 from raisin_core.client.map import Map, map, starmap
+from raisin_core.client.members import members, status
 from raisin_core.client.process import Process, process
 from raisin_core.client.scan import Scan, scan
 from raisin_core.errors import (
@@ -24,12 +25,15 @@ from raisin_core.errors import (
     ForkError,
     FunctionChanged,
     InstallationError,
+    InvitationError,
     JobIncomplete,
     NoHostFits,
     NotAdmitted,
     NotYourJob,
     RaisinError,
     RemoteTraceback,
+    RosterError,
+    SealError,
     SerializationError,
     StartError,
     StreamError,
@@ -67,6 +71,7 @@ __all__ = [
     "ForkError",
     "FunctionChanged",
     "InstallationError",
+    "InvitationError",
     "JobIncomplete",
     "Map",
     "NoHostFits",
@@ -75,7 +80,9 @@ __all__ = [
     "Process",
     "RaisinError",
     "RemoteTraceback",
+    "RosterError",
     "Scan",
+    "SealError",
     "SerializationError",
     "StartError",
     "StreamError",
@@ -104,8 +111,10 @@ __all__ = [
     "load",
     "loads",
     "map",
+    "members",
     "process",
     "scan",
     "serialize",
     "starmap",
+    "status",
 ]

@@ -10,7 +10,7 @@ A malformed message is a value, never an exception: whoever reads from a network
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, Union
+from typing import Any, Final, Protocol, Union
 
 import msgspec
 
@@ -22,6 +22,8 @@ BUNDLE: Final = 64
 BUNDLE_BYTES: Final = 256 * 1024
 MAX_HEADER: Final = 4 * 1024 * 1024
 MAX_PAYLOAD: Final = 16 * 1024 * 1024
+MAX_RECEIVED: Final = MAX_PAYLOAD + MAX_HEADER + BUNDLE_BYTES + BUNDLE * 1024
+"""Bytes of all frames together: a bundle is sent as soon as it is full, so only its last message can be large."""
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Union[MESSAGES])  # noqa: UP007
@@ -91,6 +93,22 @@ class Bundle:
         if len(frames) == 2 and not frames[1]:
             frames.pop()
         return [FIRST, *frames] if frames else []
+
+
+class Frame(Protocol):
+    """A frame as a socket gives it, before its bytes are copied."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def bytes(self) -> Any: ...
+
+
+def decode_frames(frames: Sequence[Frame]) -> Iterator[tuple[Message, bytes] | Malformed]:
+    """As `decode_all`, for what was received; what is too much to be a bundle is not even copied."""
+    if len(frames) > 1 + 2 * BUNDLE or (len(frames) > 3 and sum(map(len, frames)) > MAX_RECEIVED):
+        return iter((Malformed(f"{len(frames)} frames with {sum(map(len, frames))} bytes"),))
+    return decode_all([frame.bytes for frame in frames])
 
 
 def decode_all(frames: Sequence[bytes | memoryview]) -> Iterator[tuple[Message, bytes] | Malformed]:

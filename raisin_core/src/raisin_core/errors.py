@@ -13,6 +13,8 @@
     +-- InstallationError          also an ImportError: a part of raisin is not installed
     +-- KeyFileError               also a ValueError: a key file that cannot be used
     +-- RosterError                also a ValueError: a roster that says what it cannot mean
+    +-- SealError                  also a ValueError: a payload that no member wrote for this place
+    +-- InvitationError            also a ValueError: an invitation that does not let in
     +-- ListenError                also an OSError: a broker cannot listen there
     +-- DirectoryBusy              another broker or worker runs with this directory
     +-- StoreError                 the broker's store cannot do it now
@@ -34,6 +36,7 @@
     |   +-- DeadlineExceeded       the job's `deadline`
     +-- TaskError                  what a task did instead of giving a result
         +-- TaskFailed             its exception could not travel, or would have ended the caller
+        |   +-- RemoteError        it came from a host whose pickles are not loaded
         +-- TaskCrashed            its process ended, again and again
         +-- TaskTimeout            also a TimeoutError: it took longer than `task_timeout`
         +-- NoHostFits             no host has what it needs
@@ -101,6 +104,14 @@ class KeyFileError(RaisinError, ValueError):
 
 class RosterError(RaisinError, ValueError):
     """A roster says something that it cannot mean; the text names the file, the entry and the problem."""
+
+
+class SealError(RaisinError, ValueError):
+    """A payload cannot be opened, or was not written by a member for this place; the text says which."""
+
+
+class InvitationError(RaisinError, ValueError):
+    """An invitation does not let in: cut, used up, after its time, or for another cluster; the text says which."""
 
 
 class ListenError(RaisinError, OSError):
@@ -195,6 +206,10 @@ class TaskError(RaisinError):
 class TaskFailed(TaskError):
     """A task raised something that cannot travel, or that would have ended the caller (`SystemExit`,
     `StopIteration`)."""
+
+
+class RemoteError(TaskFailed):
+    """What a task raised on a host whose pickles are not loaded: the exception's name and text."""
 
 
 class TaskCrashed(TaskError):

@@ -40,6 +40,19 @@ def home() -> Path:
     return Path(platformdirs.user_data_dir("raisin", appauthor=False))
 
 
+def brokers() -> Path:
+    """The directory with those of the brokers on this machine, by cluster. Not created here."""
+    return home() / "brokers"
+
+
+def near_broker(cluster: str) -> list[str]:
+    """The address of a cluster's broker that is on this machine; none if it is elsewhere. Raises OSError."""
+    try:
+        return [(brokers() / cluster / "near").read_text("utf-8")]
+    except FileNotFoundError:
+        return []
+
+
 def private_directory(path: Path) -> Path:
     """Make the directory if need be (and its parents, as private) and close it to others. Raises OSError."""
     missing = list(itertools.takewhile(lambda each: not each.exists(), path.parents))

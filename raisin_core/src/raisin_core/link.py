@@ -3,85 +3,52 @@
 Rules of this file: it never blocks and never decides when to try again; nothing that was meant for one connection goes
 out on the next; nothing that arrived is lost because the connection ended. One thread uses a link.
 
-What libzmq's monitor reports (4.3.5, the same over tcp and ipc; CONNECT_DELAYED and CLOSED left out):
+A broker may have several addresses (a laptop's changes as it travels): all are tried at once, and the first at which
+the broker proves its key is the connection; the other attempts are given up. When it is lost, all are tried anew.
 
-    a broker that admits us      CONNECTED, HANDSHAKE_SUCCEEDED
-    nobody listens               CONNECT_RETRIED again and again (doubling to RECONNECT_IVL_MAX); no such host: the same
-    a key not in the roster      CONNECTED, HANDSHAKE_FAILED_AUTH (400), DISCONNECTED; libzmq never tries again
-    another broker key           CONNECTED, HANDSHAKE_FAILED_NO_DETAIL (EPIPE, ECONNRESET), DISCONNECTED,
-                                 CONNECT_RETRIED: 20 times a second for ever: the pause begins anew at each CONNECTED
-    accepts and is silent        CONNECTED, after HANDSHAKE_IVL HANDSHAKE_FAILED_NO_DETAIL (EAGAIN), and from the start
-    a ZeroMQ without CURVE       CONNECTED, HANDSHAKE_FAILED_PROTOCOL, DISCONNECTED; libzmq never tries again
-    no ZeroMQ at all (HTTP, ...) CONNECTED, DISCONNECTED; libzmq never tries again
-    the broker dies later        DISCONNECTED, CONNECT_RETRIED, and from the start
-
-A broker that speaks another version of the protocol shakes hands like any other: its messages are `Garbled`. A broker
-that is killed during a handshake looks once like one with another key, hence `ATTEMPTS`. With ZMQ_IMMEDIATE nothing
-stale would be sent, but what has arrived and was not read is lost with the connection (a farewell, say): so it is off,
-and a new connection gets a new socket instead.
+A broker that speaks another version of the protocol shakes hands like any other: its messages are `Garbled`. With
+ZMQ_IMMEDIATE nothing stale would be sent, but what has arrived and was not read is lost with the connection (a
+farewell, say): so it is off, and a new connection gets a new socket instead.
 """
 
 from __future__ import annotations
 
-import errno
-import itertools
-import struct
-from collections.abc import Iterator
-from typing import Final, Literal
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import msgspec
-import zmq
 
 from raisin_core import envelope
 from raisin_core.addresses import endpoints
 from raisin_core.identity.keys import Keys, check_key
 from raisin_core.messages import Message
 from raisin_core.peer import Connected, Disconnected, Received
+from raisin_core.wire import ATTEMPTS, MAX_FRAME, Context, Garbled, HandshakeFailed, Socket, Wire
 
-MAX_FRAME: Final = envelope.MAX_PAYLOAD + 1024 * 1024
-ATTEMPTS: Final = 3
-"""Handshakes in a row that the other side must have broken off to count as another key."""
-CONNECT_TIMEOUT: Final = 3_000
-HANDSHAKE_TIMEOUT: Final = 4_000
-"""Milliseconds; shorter than the broker's, so that a slow broker looks silent and not like one that breaks off."""
+__all__ = [
+    "ATTEMPTS",
+    "MAX_ADDRESSES",
+    "MAX_FRAME",
+    "BulkLost",
+    "Connected",
+    "Context",
+    "Disconnected",
+    "Garbled",
+    "HandshakeFailed",
+    "Link",
+    "LinkEvent",
+    "Received",
+    "Socket",
+]
 
-_HWM: Final = 100_000
-_EVENTS: Final = (
-    zmq.EVENT_HANDSHAKE_SUCCEEDED
-    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
-    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-    | zmq.EVENT_DISCONNECTED
-    | zmq.EVENT_CONNECT_RETRIED
-)
-_numbers = itertools.count()
-
-Context = zmq.Context[zmq.Socket[bytes]]
-Socket = zmq.Socket[bytes]
-
-
-class HandshakeFailed(msgspec.Struct, frozen=True):
-    """An attempt to connect failed. If it is `over`, nothing more is tried until `reset()`.
-
-    `silent`: nobody answers. `key`: somebody without the broker's key does. `refused`: the broker does not admit us.
-    With `bulk` this happened to the second connection, the one for blobs.
-    """
-
-    reason: Literal["key", "silent", "refused"]
-    detail: str
-    over: bool
-    bulk: bool = False
+MAX_ADDRESSES: Final = 16
+FAILURES: Final = 5
+"""After so many at other addresses, one that was given up is tried again."""
+_TELLING: Final = ("refused", "key", "silent")
 
 
 class BulkLost(msgspec.Struct, frozen=True):
     """The second connection is gone: what was said there and not answered must be said again (that makes a new one)."""
-
-
-class Garbled(msgspec.Struct, frozen=True):
-    """Frames that are no message; `version` is the sender's where it could be read, else -1."""
-
-    reason: str
-    version: int
 
 
 LinkEvent = Connected | Disconnected | HandshakeFailed | BulkLost | Received | Garbled
@@ -90,19 +57,30 @@ LinkEvent = Connected | Disconnected | HandshakeFailed | BulkLost | Received | G
 class Link:
     """The connection to one broker. Poll `sockets()`; when one is readable, `read()`."""
 
-    def __init__(
-        self, context: Context, address: str, broker_key: bytes, keys: Keys, bulk_address: str | None = None
-    ) -> None:
-        """`broker_key` and `keys` are Z85 text; `address` is an endpoint or as people write it. Raises ValueError."""
-        self.address = address
+    def __init__(self, context: Context, address: str | Sequence[str], broker_key: bytes, keys: Keys) -> None:
+        """`broker_key` and `keys` are Z85 text; `address` is an endpoint or as people write it, or several of them
+        (the first `MAX_ADDRESSES` count). Raises ValueError."""
         self._context, self._broker_key, self._keys = context, check_key(broker_key.decode()), keys
-        self._endpoint, next_door = endpoints(address)
-        self._bulk_endpoint = bulk_address or next_door
-        self._control: _Wire | None = self._wire(self._endpoint)
-        self._bulk: _Wire | None = None
+        self._addresses = _checked(address)
+        self._tries: dict[str, Wire] = {}
+        self._failed: dict[str, HandshakeFailed] = {}
+        self._failures = 0
+        self._address = ""
+        self._control: Wire | None = None
+        self._bulk: Wire | None = None
         self._sockets: list[Socket] | None = None
         self._posted = envelope.Bundle()
         self._overflowed = False
+        self._begin()
+
+    @property
+    def address(self) -> str:
+        """Where the broker is connected, or was last; all where it may be, if it never was."""
+        return self._address or ", ".join(self._addresses)
+
+    def move(self, addresses: Sequence[str]) -> None:
+        """Where to look for the broker from the next attempt on. Raises ValueError."""
+        self._addresses = _checked(addresses)
 
     @property
     def connected(self) -> bool:
@@ -112,7 +90,7 @@ class Link:
     def sockets(self) -> list[Socket]:
         """What to poll for reading: the very same list as long as nothing has changed."""
         if self._sockets is None:
-            self._sockets = [each for wire in (self._control, self._bulk) if wire for each in wire.sockets()]
+            self._sockets = [each for wire in self._wires() for each in wire.sockets()]
         return self._sockets
 
     def send(self, message: Message, payload: bytes = b"") -> bool:
@@ -123,7 +101,7 @@ class Link:
         if not message.bulk:
             return control.send(envelope.encode(message, payload))
         if self._bulk is None:
-            self._bulk, self._sockets = self._wire(self._bulk_endpoint), None
+            self._bulk, self._sockets = self._wire(endpoints(self._address)[1]), None
         return not self._bulk.over and self._bulk.send(envelope.encode(message, payload))
 
     def post(self, message: Message, payload: bytes = b"") -> None:
@@ -148,7 +126,7 @@ class Link:
     def reset(self) -> None:
         """Throw the connections away, with all that is in them, and begin anew: after silence, or after a failure."""
         self.close()
-        self._control = self._wire(self._endpoint)
+        self._begin()
 
     def close(self, linger_ms: int = 0) -> None:
         """Close the sockets; what was sent for control has `linger_ms` to leave, what was only posted is forgotten.
@@ -157,24 +135,70 @@ class Link:
         if self._control is not None:
             self._control.close(linger_ms)
         self._control = None
+        self._end_tries()
         self._close_bulk()
         self._sockets = None
 
-    def _wire(self, endpoint: str) -> _Wire:
-        return _Wire(self._context, endpoint, self._broker_key, self._keys)
+    def _begin(self) -> None:
+        """Look for the broker at all its addresses."""
+        self._tries = {each: self._wire(endpoints(each)[0]) for each in self._addresses}
+        self._failed.clear()
+        self._sockets = None
+
+    def _end_tries(self) -> None:
+        for wire in self._tries.values():
+            wire.close()
+        self._tries = {}
+
+    def _wires(self) -> Iterator[Wire]:
+        yield from self._tries.values()
+        yield from (wire for wire in (self._control, self._bulk) if wire is not None)
+
+    def _wire(self, endpoint: str) -> Wire:
+        return Wire(self._context, endpoint, self._broker_key, self._keys)
 
     def _close_bulk(self) -> None:
         if self._bulk is not None:
             self._bulk.close()
         self._bulk = self._sockets = None
 
-    def _note(self, event: Connected | HandshakeFailed) -> None:
-        """A connection that was given up has no sockets left."""
-        if isinstance(event, HandshakeFailed) and event.over:
-            self._sockets = None
+    def _read_tries(self) -> Iterator[LinkEvent]:
+        """News of the attempts, until one of them has succeeded."""
+        for address, wire in tuple(self._tries.items()):
+            for event in wire.watch():
+                if isinstance(event, Connected):
+                    self._control, self._address = self._tries.pop(address), address
+                    self._end_tries()
+                    self._sockets = None
+                    yield event
+                    return
+                if isinstance(event, HandshakeFailed):
+                    yield self._judge(address, event)
+
+    def _judge(self, address: str, event: HandshakeFailed) -> HandshakeFailed:
+        """One address has failed: it is over when all have; what tells more than a silence is said."""
+        self._failed[address] = event
+        if event.over:
+            del self._tries[address]
+            self._failures, self._sockets = 0, None
+        elif any(each not in self._tries for each in self._addresses):
+            self._try_again()
+        worst = min(self._failed.values(), key=lambda each: _TELLING.index(each.reason))
+        detail = "; ".join(dict.fromkeys(each.detail for each in self._failed.values()))
+        return HandshakeFailed(worst.reason, detail, over=not self._tries)
+
+    def _try_again(self) -> None:
+        """Where somebody else answered the broker may be by now, and a broker that said no may have been told."""
+        self._failures += 1
+        if self._failures >= FAILURES:
+            more = {each: self._wire(endpoints(each)[0]) for each in self._addresses if each not in self._tries}
+            self._tries |= more
+            self._failures, self._sockets = 0, None
 
     def _read_control(self, limit: int) -> Iterator[LinkEvent]:
-        if (wire := self._control) is None or wire.over:
+        if self._tries:
+            yield from self._read_tries()
+        if (wire := self._control) is None:
             return
         yield from wire.receive(limit)
         for event in wire.watch():
@@ -185,8 +209,6 @@ class Link:
                 self.reset()  # a new socket: the old one would send what it still holds before our Hello
                 yield event
                 return
-            self._note(event)
-            yield event
 
     def _read_bulk(self, limit: int) -> Iterator[LinkEvent]:
         if (wire := self._bulk) is None or wire.over:
@@ -194,7 +216,8 @@ class Link:
         yield from wire.receive(limit)
         for event in wire.watch():
             if isinstance(event, HandshakeFailed):
-                self._note(event)
+                if event.over:
+                    self._sockets = None  # a connection that was given up has none left
                 yield msgspec.structs.replace(event, bulk=True)
             elif isinstance(event, Disconnected):
                 yield from wire.receive()
@@ -203,125 +226,11 @@ class Link:
                 return
 
 
-class _Wire:
-    """One DEALER and its monitor. `up`: the handshake has succeeded; `over`: nothing is tried any more."""
-
-    def __init__(self, context: Context, endpoint: str, broker_key: bytes, keys: Keys) -> None:
-        self.up = self.over = False
-        self._endpoint = endpoint
-        self._dropped = False  # this attempt has ended, and that was told or is not worth telling
-        self._broken_off = 0
-        self._socket = _dealer(context, endpoint, broker_key, keys)
-        self._socket.ipv6 = "[" in endpoint
-        self._monitor: Socket = context.socket(zmq.PAIR)
-        self._monitor.linger = self._monitor.rcvhwm = 0  # unlimited: libzmq's own thread would wait for us
-        where = f"inproc://raisin-monitor-{next(_numbers)}"
-        self._socket.monitor(where, _EVENTS)
-        self._monitor.connect(where)
-        self._socket.connect(endpoint)
-
-    def sockets(self) -> list[Socket]:
-        return [] if self.over else [self._socket, self._monitor]
-
-    @property
-    def usable(self) -> bool:
-        """Whether it is up, and no news waits (after success, news can only be bad)."""
-        return self.up and not self._monitor.poll(0)
-
-    def send(self, frames: list[bytes]) -> bool:
-        try:
-            self._socket.send_multipart(frames, zmq.NOBLOCK)
-        except zmq.Again:
-            return False
-        return True
-
-    def receive(self, limit: int | None = None) -> Iterator[Received | Garbled]:
-        """Messages that have arrived; all of them without a limit."""
-        for _ in itertools.count() if limit is None else range(limit):
-            try:
-                frames = self._socket.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            for found in envelope.decode_all(frames):
-                yield Received(*found) if isinstance(found, tuple) else Garbled(found.reason, found.version)
-
-    def watch(self) -> Iterator[Connected | Disconnected | HandshakeFailed]:
-        """What the monitor has to say."""
-        while not self._socket.closed:
-            try:
-                kind, value = struct.unpack("=hi", self._monitor.recv_multipart(zmq.NOBLOCK)[0])
-            except zmq.Again:
-                return
-            event = self._judge(kind, value)
-            if event is not None:
-                yield event
-
-    def close(self, linger_ms: int = 0) -> None:
-        if not self._socket.closed:
-            self._socket.disable_monitor()
-            self._monitor.close()
-            self._socket.close(linger_ms)
-
-    def _judge(self, kind: int, value: int) -> Connected | Disconnected | HandshakeFailed | None:
-        """What one event of the monitor means: see the table at the top."""
-        if kind == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-            self.up, self._broken_off = True, 0
-            return Connected()
-        if kind == zmq.EVENT_CONNECT_RETRIED:
-            return self._on_retried()
-        if kind == zmq.EVENT_DISCONNECTED:
-            return self._on_disconnected()
-        self._dropped = True
-        if kind == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
-            return self._fail("refused", f"the broker at {self._where} does not admit this key (status {value})")
-        if kind == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
-            return self._fail("key", f"{self._where} answers without a key, or in another way than a broker")
-        return self._on_broken_off(value)
-
-    def _on_retried(self) -> HandshakeFailed | None:
-        dropped, self._dropped = self._dropped, False
-        if dropped:
-            return None
-        self._broken_off = 0
-        return HandshakeFailed("silent", f"nobody answers at {self._where}", over=False)
-
-    def _on_disconnected(self) -> Disconnected | HandshakeFailed | None:
-        was_up, self.up = self.up, False
-        if was_up:
-            self._dropped = True
-            return Disconnected()
-        if self._dropped:
-            return None
-        self._dropped = True
-        return self._fail("key", f"{self._where} answers, but is no broker")
-
-    def _on_broken_off(self, value: int) -> HandshakeFailed | None:
-        if value == errno.EAGAIN:
-            self._broken_off = 0
-            return HandshakeFailed("silent", f"{self._where} accepts connections and says nothing", over=False)
-        self._broken_off += 1
-        if self._broken_off < ATTEMPTS:
-            return None
-        return self._fail("key", f"{self._where} breaks off each handshake: it has another key, or is no broker")
-
-    def _fail(self, reason: Literal["key", "refused"], detail: str) -> HandshakeFailed:
-        self.over = True
-        self.close()  # disconnecting it would not do: libzmq goes on trying
-        return HandshakeFailed(reason, detail, over=True)
-
-    @property
-    def _where(self) -> str:
-        return self._endpoint.removeprefix("tcp://")
-
-
-def _dealer(context: Context, endpoint: str, broker_key: bytes, keys: Keys) -> Socket:
-    dealer: Socket = context.socket(zmq.DEALER)
-    dealer.linger = 0
-    dealer.curve_serverkey = broker_key
-    dealer.curve_publickey, dealer.curve_secretkey = keys.public, keys.secret
-    dealer.sndhwm = dealer.rcvhwm = _HWM
-    dealer.maxmsgsize = MAX_FRAME
-    near = endpoint.startswith("ipc:")  # it is being started on this machine, and somebody waits for it
-    dealer.reconnect_ivl, dealer.reconnect_ivl_max = (10, 40) if near else (50, 1_000)
-    dealer.connect_timeout, dealer.handshake_ivl = CONNECT_TIMEOUT, HANDSHAKE_TIMEOUT
-    return dealer
+def _checked(address: str | Sequence[str]) -> list[str]:
+    """The addresses, each once. Raises ValueError."""
+    each = list(dict.fromkeys([address] if isinstance(address, str) else address))[:MAX_ADDRESSES]
+    if not each:
+        raise ValueError("no address of a broker was given")
+    for one in each:
+        endpoints(one)
+    return each

@@ -28,6 +28,7 @@ ATOMS: Final = frozenset({int, float, str, bytes, bool, complex, type(None)})
 _SIZED: Final = frozenset({str, bytes, tuple})
 _RUN, _ONE, _BLOB, _TEXTS = 0, 1, 2, 3
 _INLINE, _WHOLE = b"\0", b"\1"
+_DIGEST: Final = 32
 
 Fetch = Callable[[bytes], bytes]
 Failed = Callable[[int, Exception], None]
@@ -38,6 +39,15 @@ class Encoded(NamedTuple):
 
     payload: bytes
     blobs: dict[bytes, bytes]
+
+
+class Written(NamedTuple):
+    """A page of results, whether a value in it is a marked pickle (see plain_pages), and which tasks failed, by
+    index."""
+
+    page: Encoded
+    opaque: bool
+    failed: list[int]
 
 
 def pack(data: bytes, blobs: dict[bytes, bytes] | None = None) -> Encoded:
@@ -54,9 +64,14 @@ def unpack(payload: bytes, fetch: Fetch) -> bytes:
     mark, rest = payload[:1], payload[1:]
     if mark == _INLINE:
         return rest
-    if mark == _WHOLE:
+    if mark == _WHOLE and len(rest) == _DIGEST:
         return fetch(rest)
     raise ValueError(f"a payload that begins with {mark!r}")
+
+
+def is_pickle(payload: bytes) -> bool:
+    """Whether this is surely a payload that `encode` or `encode_outcomes` made."""
+    return payload[:2] == _INLINE + b"\x80"
 
 
 def encode(items: Sequence[Any], name: str = "argument", failed: Failed | None = None, first: int = 0) -> Encoded:
@@ -69,7 +84,7 @@ def encode(items: Sequence[Any], name: str = "argument", failed: Failed | None =
     blobs: dict[bytes, bytes] = {}
     texts: dict[bytes, str] = {}
     segments: list[tuple[int, Any]] = []
-    for atomic, group in _groups(items):
+    for atomic, group in groups(items):
         if atomic:
             segments.append((_RUN, group))
             continue
@@ -132,15 +147,15 @@ def is_atomic(items: Iterable[Any]) -> bool:
     return kinds <= ATOMS | {tuple} and all(set(map(type, item)) <= ATOMS for item in items if type(item) is tuple)
 
 
-def _groups(items: Sequence[Any]) -> Iterator[tuple[bool, Any]]:
+def groups(items: Sequence[Any]) -> Iterator[tuple[bool, Any]]:
     """Consecutive items as `(True, [atoms])` or `(False, [(index, item)])`."""
-    if len(items) > 0 and _is_run(items):
+    if len(items) > 0 and is_run(items):
         yield True, list(items)
         return
     run: list[Any] = []
     others: list[tuple[int, Any]] = []
     for index, item in enumerate(items):
-        if _is_run((item,)):
+        if is_run((item,)):
             if others:
                 yield False, others
                 others = []
@@ -156,7 +171,7 @@ def _groups(items: Sequence[Any]) -> Iterator[tuple[bool, Any]]:
         yield False, others
 
 
-def _is_run(items: Sequence[Any]) -> bool:
+def is_run(items: Sequence[Any]) -> bool:
     """Whether all are atoms, and none is worth a blob of its own."""
     if not is_atomic(items):
         return False
@@ -208,7 +223,12 @@ def encode_outcomes(outcomes: Outcomes) -> Encoded:
 
 def decode_outcomes(payload: bytes, fetch: Fetch) -> Outcomes:
     """The result page again; a value that cannot be rebuilt here becomes the failure of its own task."""
-    (start, told, wall, cpu, rss, text), page = pickle.loads(unpack(payload, fetch))
+    return read_outcomes(unpack(payload, fetch), fetch)
+
+
+def read_outcomes(data: bytes, fetch: Fetch) -> Outcomes:
+    """A result page that was unpacked."""
+    (start, told, wall, cpu, rss, text), page = pickle.loads(data)
     try:
         items = decode(page, fetch)
     except Exception:  # noqa: BLE001 - find out which one it is

@@ -3,6 +3,9 @@
 It waits until the broker or a task process says something, hands every event to the machine, and carries out its
 commands in their order. What comes out of task processes is opaque to it.
 
+With a profile it works for the members of a cluster: what it takes is sealed and signed, and so is what it gives
+(`sealing`). Without one it belongs to whoever runs its broker, and nothing is sealed.
+
 Rules of this file: no decision about leases is made here.
 """
 
@@ -19,58 +22,29 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import zmq
 
 from raisin_core import home, link, logs, peer
 from raisin_core import transfers as t
-from raisin_core.errors import DirectoryBusy
+from raisin_core.errors import DirectoryBusy, SealError
 from raisin_core.identity import keys
 from raisin_core.identity.roster import line_to_add
-from raisin_core.identity.sealing import Context, NullSealer
-from raisin_core.messages import Chunk, Have, Refused, Welcome
+from raisin_core.messages import Argument, Chunk, Function, Have, Refused, Roster, Welcome
 from raisin_worker import commands as c
+from raisin_worker.belonging import Addresses, Belonging
+from raisin_worker.blobs import Blobs
 from raisin_worker.events import Died, Outcome, SlotEvent
 from raisin_worker.executor import Executor
+from raisin_worker.frames import FrameError
 from raisin_worker.machine import Me, Worker
+from raisin_worker.sealing import Desk
+from raisin_worker.settings import Settings as Settings
 
 LIVES: Final = 8
 RETRY_SECONDS: Final = 1.0
+REMOVED_SECONDS: Final = 30.0
 PATIENCE: Final = 3.0
 """Seconds that a broker may take to answer before anybody is told; both may just have been started."""
-
-
-class Settings(msgspec.Struct, frozen=True):
-    """What a worker is told at its start. `contexts`: it runs tasks in the submitting clients' own interpreter,
-    directory and environment (embedded cluster: all are one user's on one machine)."""
-
-    broker: str
-    broker_key: bytes
-    directory: Path
-    slots: int
-    python: str = sys.executable
-    contexts: bool = False
-    verbose: bool = False
-
-
-class FileSink:
-    """A blob on its way into the blob directory; it appears whole or not at all."""
-
-    def __init__(self, path: Path, agent: Agent, digest: bytes) -> None:
-        self._path, self._agent, self._digest = path, agent, digest
-        self._part = path.with_name(f".{path.name}.part")
-        self._file = open(self._part, "wb")  # noqa: SIM115 - closed in finish
-
-    def write(self, data: bytes) -> None:
-        self._file.write(data)
-
-    def finish(self, good: bool) -> None:
-        self._file.close()
-        if good:
-            self._part.replace(self._path)
-        else:
-            self._part.unlink(missing_ok=True)
-        self._agent.handle(c.BlobHere(self._digest, good))
 
 
 def _emptied(path: Path) -> Path:
@@ -89,19 +63,32 @@ class Agent:
         if not self._lock.acquire(blocking=False):
             raise DirectoryBusy(f"another worker is running with {directory}; stop it, or choose another with --data")
         self.log = logs.setup("worker", directory, settings.verbose)
-        self.keys, self.new_keys = keys.load_or_make(directory / "worker.key")
-        self._blobs, self._scratch = (_emptied(directory / name) for name in ("blobs", "scratch"))
-        self.machine = Worker(self._me(directory))
-        self._sealer = NullSealer()
+        self._belonging = None if settings.profile is None else Belonging(settings.profile, self.log)
+        blobs, self._scratch = (_emptied(directory / name) for name in ("blobs", "scratch"))
+        self._desk: Desk | None = None
+        if self._belonging is None:
+            self.keys, _ = keys.load_or_make(directory / "worker.key")
+            self.machine = Worker(self._me(directory))
+            self._blobs = Blobs(blobs, self.log)
+            self._addresses = Addresses(lambda: [settings.broker])
+        else:
+            profile = self._belonging.profile
+            self.keys = profile.secrets.curve
+            self.machine = Worker(self._me(directory), self._belonging.membership())
+            self._blobs = Blobs(blobs, self.log, profile.sealer())
+            self._desk = Desk(profile.sealer(), self._blobs)
+            self._addresses = Addresses(lambda: profile.addresses)
         self._executors: dict[int, Executor] = {}
+        self._runs: dict[int, c.Run] = {}
         self._transfers = t.Transfers()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._link = link.Link(self._context, settings.broker, settings.broker_key, self.keys)
+        self._link = self._dial()
         self._wake, self._woken = socket.socketpair()
         for end in (self._wake, self._woken):
             end.setblocking(False)
         self._exit: peer.Exit | None = None
         self._retry_at: float | None = None
+        self._not_admitted = 0
         self._problem = ""
         self._since = time.monotonic()
         self._drain = self._hurry = False
@@ -127,15 +114,19 @@ class Agent:
         self.handle(peer.Tick())
         try:
             while self._exit is None:
-                self._wait()
-                self._turn()
+                self.turn()
             return self._exit.reason
         finally:
             self.close()
 
+    def turn(self) -> None:
+        """Wait until something happens (a second at most), and see to it."""
+        self._wait()
+        self._see_to_it()
+
     def handle(self, event: c.Event) -> None:
         """Hand an event to the machine and carry out what it says."""
-        for command in self.machine.handle(event, time.monotonic()):
+        for command in self.machine.handle(event, time.monotonic(), time.time()):
             self._carry_out(command)
 
     def close(self) -> None:
@@ -158,7 +149,7 @@ class Agent:
                 polled.append((fd, zmq.POLLIN | zmq.POLLOUT if writes else zmq.POLLIN))
         zmq.zmq_poll(polled, self._patience())
 
-    def _turn(self) -> None:
+    def _see_to_it(self) -> None:
         for event in self._link.read():
             self._on_link(event)
         for slot, executor in list(self._executors.items()):
@@ -171,7 +162,10 @@ class Agent:
             self.handle(c.Drain(self._hurry))
         if self._retry_at is not None and time.monotonic() >= self._retry_at:
             self._retry_at = None
-            self._link.reset()
+            self._link.close()
+            self._link = self._dial()
+        if self._belonging is not None and self._belonging.look(time.monotonic()):
+            self.handle(c.Renewed(self._belonging.membership()))
         self.handle(peer.Tick())
         self._send_all(self._transfers.look(time.monotonic()))
         self._link.flush()
@@ -191,7 +185,7 @@ class Agent:
             case peer.Received():
                 self._on_received(event)
             case peer.Connected():
-                self._since = time.monotonic()
+                self._since, self._not_admitted, self._retry_at = time.monotonic(), 0, None
                 self._note("")
                 self.handle(peer.Connected())
             case peer.Disconnected():
@@ -213,21 +207,63 @@ class Agent:
         elif isinstance(event.message, Chunk):
             said, _ = self._transfers.on_chunk(event.message, event.payload)
             self._send_all(said)
+        elif self._desk is not None and isinstance(event.message, (Argument, Function)):
+            self.handle(self._desk.open(event.message, event.payload))
         else:
+            if isinstance(event.message, Roster) and self._belonging is not None:
+                self._adopt(self._belonging, event.payload)
             self.handle(peer.Received(event.message, event.payload))
             if isinstance(event.message, Welcome):
                 self._send_all(self._transfers.restart())
             if isinstance(event.message, Refused) and event.message.code == "member":
-                self._retry_at = time.monotonic() + RETRY_SECONDS  # the gate tells when we are admitted again
+                self._on_refused()
+
+    def _adopt(self, belonging: Belonging, book: bytes) -> None:
+        """At once: what comes next may be sealed with a newer key."""
+        if belonging.adopt(book):
+            self.log.info("roster %d", belonging.profile.standing.version)
+            self.handle(c.Renewed(belonging.membership()))
+
+    # -- connections that do not come about ----------------------------------------------------------------------
+
+    def _dial(self) -> link.Link:
+        profile = self.settings.profile
+        key = self.settings.broker_key if profile is None else profile.broker_key
+        return link.Link(self._context, self._addresses.current, key, self.keys)
+
+    def _on_refused(self) -> None:
+        """The gate will tell when we are admitted again."""
+        wait = RETRY_SECONDS
+        if self._belonging is not None:
+            wait = REMOVED_SECONDS
+            self._note(
+                f"the broker of cluster {self._belonging.profile.name} does not admit this machine: it was removed, or "
+                f"the broker does not know the newest roster; trying again every {wait:g} s"
+            )
+        self._retry_at = time.monotonic() + wait
 
     def _on_handshake_failed(self, event: link.HandshakeFailed) -> None:
-        if event.reason == "refused":
+        if event.reason != "refused":
+            if event.reason != "silent" or time.monotonic() - self._since > PATIENCE:
+                self._note(event.detail)
+            self._try_another(event)
+        elif self._belonging is None:
             line = line_to_add(self.keys.public.decode(), home.host_name(), "worker")
             self._note(f"the broker does not admit this worker yet; add to its roster.toml:\n{line}")
-        elif event.reason != "silent" or time.monotonic() - self._since > PATIENCE:
-            self._note(event.detail)
-        if event.over:
             self._retry_at = time.monotonic() + RETRY_SECONDS
+        else:
+            self._on_refused()
+            self._not_admitted += 1
+            if self._not_admitted == 1:  # whoever sits between could say so once: nothing is ended for that
+                self._retry_at = time.monotonic() + RETRY_SECONDS
+            else:
+                self.handle(c.Removed())
+
+    def _try_another(self, event: link.HandshakeFailed) -> None:
+        """Go on to the next address; a pause after each round, and where there is only one."""
+        if event.over or (not event.bulk and self._addresses.several() and self._retry_at is None):
+            pause = RETRY_SECONDS if event.bulk or self._addresses.go_on() else 0.0
+            self._retry_at = time.monotonic() + pause
 
     def _note(self, problem: str) -> None:
         """Say a problem once, when it begins."""
@@ -241,19 +277,23 @@ class Agent:
     def _carry_out(self, command: c.Command) -> None:
         match command:
             case peer.Say():
-                self._link.post(command.message, command.payload)
+                said = command.message, command.payload
+                self._link.post(*(said if self._desk is None else self._desk.cover(*said)))
             case c.Run():
                 self._run(command)
             case c.Define():
-                context = Context("function", b"", 0, 0)
-                self._executors[command.slot].define(command.digest, self._sealer.open(command.payload, context))
+                self._executors[command.slot].define(command.digest, command.payload)
             case c.StartSlot():
                 self._start_slot(command)
+            case c.EndSlot():
+                self._end_slot(command.slot)
+            case c.Refuse():
+                self._refuse(command)
             case c.TrimSlot():
                 stop = self._executors[command.slot].trim(command.stop)
                 self.handle(c.SlotTrimmed(command.slot, command.lease, stop))
             case c.FetchBlob():
-                self._fetch_blob(command.digest)
+                self._fetch_blob(command.digest, command.name or command.digest)
             case peer.SendBlob():
                 self._send_blob(command.digest)
             case peer.Reconnect():
@@ -263,18 +303,13 @@ class Agent:
                 self._exit = command
 
     def _run(self, command: c.Run) -> None:
-        pieces = []
-        for page in command.pages:
-            message = page.message
-            context = Context("arguments", command.job, message.first, message.count)
-            pieces.append((message.first, message.count, self._sealer.open(page.payload, context)))
+        self._runs[command.slot] = command
+        pieces = [(page.message.first, page.message.count, page.payload) for page in command.pages]
         executor = self._executors[command.slot]
         executor.run(command.job, command.function, command.start, command.stop, pieces, command.task_timeout)
 
     def _start_slot(self, command: c.StartSlot) -> None:
-        old = self._executors.pop(command.slot, None)
-        if old is not None:
-            old.kill()
+        self._end_slot(command.slot)
         given: dict[str, Any] = json.loads(command.payload) if command.payload and self.settings.contexts else {}
         cwd = given.get("cwd")
         try:
@@ -285,43 +320,55 @@ class Agent:
                 given.get("env"),
                 given.get("path"),
                 given.get("main"),
-                self._blobs,
+                self._blobs.directory,
                 self._scratch,
             )
         except OSError as error:
             self.log.error("a task process does not start: %s", error)
             self.handle(Died(command.slot, -1, "crash", str(error)))
 
+    def _end_slot(self, slot: int) -> None:
+        if (old := self._executors.pop(slot, None)) is not None:
+            old.kill()
+
     def _on_slot(self, slot: int, executor: Executor, event: SlotEvent) -> None:
         if self._executors.get(slot) is not executor:
             return  # replaced meanwhile: what it said belongs to a lease that is over
+        if isinstance(event, Outcome) and self._desk is not None:
+            event = self._sealed(self._desk, executor, event)
         if isinstance(event, Died):
             self.log.warning("task process %d: %s", slot, event.detail)
             del self._executors[slot]
-        elif isinstance(event, Outcome):
-            event = self._sealed(event)
         self.handle(event)
 
-    def _sealed(self, event: Outcome) -> Outcome:
-        payload = self._sealer.seal(event.payload, Context("results", b"", event.start, event.stop - event.start))
-        return msgspec.structs.replace(event, payload=payload)
+    def _sealed(self, desk: Desk, executor: Executor, event: Outcome) -> SlotEvent:
+        try:
+            return desk.seal(self._runs[event.slot], event)
+        except (SealError, FrameError, OSError) as error:
+            executor.kill()
+            return Died(event.slot, -1, "crash", f"its results cannot be sealed: {error}")
 
-    def _fetch_blob(self, digest: bytes) -> None:
-        path = self._blobs / digest.hex()
-        if path.exists():
-            self.handle(c.BlobHere(digest))
+    def _refuse(self, command: c.Refuse) -> None:
+        self.log.warning("a lease of job %s is not run: %s", command.job.hex()[:8], command.reason)
+        assert self._desk is not None
+        try:
+            for refusal in self._desk.refuse(command):
+                self.handle(refusal)
+        except SealError as error:
+            self.log.error("that cannot even be said: %s", error)
+
+    def _fetch_blob(self, digest: bytes, name: bytes) -> None:
+        if self._blobs.has(name):
+            self.handle(c.BlobHere(digest, name=name))
         else:
-            self._send_all(self._transfers.fetch(digest, FileSink(path, self, digest)))
+            sink = self._blobs.sink(digest, name, lambda found: self.handle(c.BlobHere(digest, found, name)))
+            self._send_all(self._transfers.fetch(digest, sink))
 
     def _send_blob(self, digest: bytes) -> None:
-        path = self._blobs / digest.hex()
-
-        def read(offset: int, length: int) -> bytes:
-            with open(path, "rb") as file:
-                file.seek(offset)
-                return file.read(length)
-
-        self._send_all(self._transfers.send(digest, path.stat().st_size, read))
+        blobs = self._blobs
+        self._send_all(
+            self._transfers.send(digest, blobs.size(digest), lambda offset, length: blobs.read(digest, offset, length))
+        )
 
     def _send_all(self, said: list[t.Said]) -> None:
         for message, payload in said:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import msgspec
 
-from raisin_core.messages import LeaseId
+from raisin_core.identity.sealing import Opened
+from raisin_core.messages import Argument, Function, LeaseId, Results
 from raisin_core.peer import BlobThere, Connected, Disconnected, Exit, Received, Reconnect, Say, SendBlob, Tick
 from raisin_worker.events import SlotEvent
+from raisin_worker.membership import Membership
 from raisin_worker.state import Argued
 
 # -- events, besides those of the slots ------------------------------------------------------------------------------
@@ -24,10 +26,12 @@ class SlotTrimmed(msgspec.Struct, frozen=True):
 
 
 class BlobHere(msgspec.Struct, frozen=True):
-    """A blob that was wanted is here; or cannot be had, if `found` is false."""
+    """A blob that was wanted is here; or cannot be had, if `found` is false. `name` is the one it has here (empty: its
+    digest)."""
 
     digest: bytes
     found: bool = True
+    name: bytes = b""
 
 
 class Drain(msgspec.Struct, frozen=True):
@@ -36,7 +40,46 @@ class Drain(msgspec.Struct, frozen=True):
     at_once: bool = False
 
 
-Event = SlotEvent | Connected | Disconnected | Received | SlotTrimmed | BlobHere | BlobThere | Tick | Drain
+class Unsealed(msgspec.Struct, frozen=True):
+    """The broker brought this, and it was opened; or could not be, and why."""
+
+    message: Argument | Function
+    opened: Opened | None
+    problem: str = ""
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A part of the answer to Refuse, sealed."""
+
+    message: Results
+    payload: bytes
+
+
+class Renewed(msgspec.Struct, frozen=True):
+    """There is a newer roster, or the owner has changed a setting."""
+
+    membership: Membership
+
+
+class Removed(msgspec.Struct, frozen=True):
+    """The broker does not admit this machine any more."""
+
+
+Event = (
+    SlotEvent
+    | Connected
+    | Disconnected
+    | Received
+    | SlotTrimmed
+    | BlobHere
+    | BlobThere
+    | Unsealed
+    | Refusal
+    | Renewed
+    | Removed
+    | Tick
+    | Drain
+)
 
 # -- commands --------------------------------------------------------------------------------------------------------
 
@@ -48,6 +91,12 @@ class StartSlot(msgspec.Struct, frozen=True):
     slot: int
     context: bytes
     payload: bytes
+
+
+class EndSlot(msgspec.Struct, frozen=True):
+    """End the slot's process, with its children."""
+
+    slot: int
 
 
 class Define(msgspec.Struct, frozen=True):
@@ -68,6 +117,9 @@ class Run(msgspec.Struct, frozen=True):
     stop: int
     pages: list[Argued]
     task_timeout: float
+    lease: LeaseId
+    submitter: bytes = b""
+    fingerprint: bytes = b""
 
 
 class TrimSlot(msgspec.Struct, frozen=True):
@@ -79,9 +131,20 @@ class TrimSlot(msgspec.Struct, frozen=True):
 
 
 class FetchBlob(msgspec.Struct, frozen=True):
-    """Get a blob from the broker."""
+    """Get a blob from the broker; here it is to have this `name` (empty: its digest)."""
 
     digest: bytes
+    name: bytes = b""
 
 
-Command = Say | StartSlot | Define | Run | TrimSlot | FetchBlob | SendBlob | Reconnect | Exit
+class Refuse(msgspec.Struct, frozen=True):
+    """Answer a lease that is not run here with its reason: by Refusals, at once."""
+
+    lease: LeaseId
+    job: bytes
+    start: int
+    stop: int
+    reason: str
+
+
+Command = Say | StartSlot | EndSlot | Define | Run | TrimSlot | FetchBlob | SendBlob | Refuse | Reconnect | Exit

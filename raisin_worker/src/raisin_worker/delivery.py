@@ -9,14 +9,17 @@ Rules of this file: pure.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
 from raisin_core import messages as m
 from raisin_core.messages import HeldLease, LeaseId, Message
-from raisin_worker.state import State, Unjudged
+from raisin_worker.events import Died
+from raisin_worker.state import Slot, State, Unjudged, WorkLease
 
 MOST_CRASHES: Final = 256
+MOST_REFUSALS: Final = 256
 
 
 class Delivery:
@@ -25,6 +28,7 @@ class Delivery:
     def __init__(self, state: State, say: Callable[[Message, bytes], None]) -> None:
         self.state = state
         self._say = say
+        self._refusals: deque[tuple[bytes, int, int]] = deque()
 
     def add(self, message: m.Results, payload: bytes) -> None:
         """Results that their blobs, which are on their way, go before."""
@@ -35,12 +39,34 @@ class Delivery:
         if before is not None and before.waits:  # the tasks were run again: nobody waits for those blobs
             self._go_on({before.message.lease})
 
+    def refused(self, message: m.Results, payload: bytes) -> None:
+        """Results of tasks that are not run here; a broker that leases such things for ever fills no memory."""
+        self.add(message, payload)
+        self._refusals.append((message.job, message.start, message.stop))
+        if len(self._refusals) > MOST_REFUSALS:
+            self.state.unjudged.pop(self._refusals.popleft(), None)
+
     def crashed(self, crash: m.Crashed) -> None:
         """The broker counts it once; nobody answers it."""
         self.state.crashes[crash.lease] = crash
         if len(self.state.crashes) > MOST_CRASHES:
             del self.state.crashes[next(iter(self.state.crashes))]
         self._say_crashes({crash.lease})
+
+    def blame(self, lease: WorkLease, died: Died) -> None:
+        """The task that ran, also if it lies behind a trim that came too late; else the next one."""
+        if lease.start < lease.stop:
+            index = max(died.index, lease.start)
+            self.crashed(m.Crashed(lease.id, lease.job, index, died.kind, died.detail, died.slot))
+
+    def blame_start(self, slot: Slot, died: Died) -> None:
+        """A process that does not even start: whoever waits for it must hear of it."""
+        for lease in self.state.queue():
+            if slot.context in lease.settings and slot.failures >= 3:
+                del self.state.leases[lease.id]
+                detail = f"the task process does not start: {died.detail}"
+                self.crashed(m.Crashed(lease.id, lease.job, lease.start, "crash", detail, slot.number))
+                return
 
     def judged(self, message: m.Judged) -> None:
         """There is a verdict on these results (or on those of an earlier run of the same tasks)."""

@@ -21,6 +21,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
     `failed` raised, `unfit` could not run on this host (with the reason), the rest succeeded; no index is in both.
     `blobs` are the digests of what the payload needs besides itself; their files are in the worker's blob directory.
+    `opaque`: some of them travel as marked pickles, which not every reader loads.
     After a trim, `stop` may lie a little behind what the trim announced: tasks that ran meanwhile.
     """
 
@@ -32,6 +33,7 @@ class Outcome(msgspec.Struct, frozen=True):
     unfit: list[tuple[int, str]]
     payload: bytes
     blobs: list[bytes]
+    opaque: bool = False
 
 
 class RangeEnded(msgspec.Struct, frozen=True):

@@ -102,12 +102,18 @@ class Splitter:
 
 
 def pack_outcome(
-    seconds: float, failed: Sequence[int], unfit: Sequence[tuple[int, str]], blobs: Sequence[bytes], payload: bytes
+    seconds: float,
+    failed: Sequence[int],
+    unfit: Sequence[tuple[int, str]],
+    blobs: Sequence[bytes],
+    payload: bytes,
+    opaque: bool = False,
 ) -> bytes:
-    """The body of an OUTCOME; equal reasons travel once."""
+    """The body of an OUTCOME; equal reasons travel once. `opaque`: a value in it travels as a marked pickle."""
     reasons: dict[str, int] = {}
     told = [(index, reasons.setdefault(reason[:MAX_REASON], len(reasons))) for index, reason in unfit]
-    about = {"failed": failed, "unfit": told, "reasons": list(reasons), "blobs": [blob.hex() for blob in blobs]}
+    names = [blob.hex() for blob in blobs]
+    about = {"failed": failed, "unfit": told, "reasons": list(reasons), "blobs": names, "opaque": opaque}
     text = json.dumps(about).encode()
     return _OUTCOME.pack(seconds, len(text)) + text + payload
 

@@ -28,6 +28,7 @@ class About(msgspec.Struct):
     unfit: Annotated[list[tuple[int, int]], msgspec.Meta(max_length=pages.TASKS)]
     reasons: Annotated[list[Text], msgspec.Meta(max_length=pages.TASKS)]
     blobs: Annotated[list[Hex], msgspec.Meta(max_length=pages.TASKS + 1)]
+    opaque: bool = False
 
 
 _about = msgspec.json.Decoder(About)
@@ -81,4 +82,4 @@ class Incoming:
             raise FrameError("results that took no time")
         self.reported = stop
         blobs = [bytes.fromhex(name) for name in about.blobs]
-        return Outcome(self.slot, start, stop, seconds, about.failed, unfit, payload, blobs)
+        return Outcome(self.slot, start, stop, seconds, about.failed, unfit, payload, blobs, about.opaque)

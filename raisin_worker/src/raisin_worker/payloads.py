@@ -1,7 +1,8 @@
 """Functions and arguments, rebuilt inside a task process; and which failures are this host's rather than the task's.
 
 A function's payload is a pickled `(star, axes, with kwargs, body)`; the body is the bytes of the function, or of it and
-its keyword arguments.
+its keyword arguments. Where results are to be written without pickle, the bytes of each class of the job's table
+follow.
 A scan's page holds its axes: `("axis", values)` or `("constant", value)` each; a task's index counts through them,
 last first.
 
@@ -35,12 +36,20 @@ class Unfit(Exception):
 
 class Function:
     """A function ready to be called with one argument per task, and how long its tasks take (seconds; None: not
-    known)."""
+    known). `classes` is the table for results without pickle; None: results are pickled."""
 
-    def __init__(self, target: Callable[..., Any], kwargs: dict[str, Any], star: bool, axes: bool) -> None:
+    def __init__(
+        self,
+        target: Callable[..., Any],
+        kwargs: dict[str, Any],
+        star: bool,
+        axes: bool,
+        classes: tuple[type, ...] | None = None,
+    ) -> None:
         self.target = partial(target, **kwargs) if kwargs else target
         self.axes = axes
         self.star = star or axes
+        self.classes = classes
         self.typical: float | None = None
         self.typical_cpu = 0.0
         self.weight = 1.0
@@ -53,12 +62,21 @@ class Function:
 def load_function(payload: bytes, fetch: Fetch) -> Function:
     """Raises Unfit if it cannot be rebuilt here."""
     try:
-        star, axes, with_kwargs, body = pickle.loads(pages.unpack(payload, fetch))
+        star, axes, with_kwargs, body, *table = pickle.loads(pages.unpack(payload, fetch))
         found = objects.loads(body)
         target, kwargs = found if with_kwargs else (found, {})
-        return Function(target, kwargs, star, axes)
+        return Function(target, kwargs, star, axes, tuple(map(_class, table[0])) if table else None)
     except BaseException as error:  # the code of modules that it needs may raise anything
         raise Unfit(reason(error)) from error
+
+
+def _class(data: bytes) -> type:
+    """A class of the table; where it cannot be rebuilt here, one that no result has: the others keep their places."""
+    try:
+        kind = objects.loads(data)
+    except Exception:  # noqa: BLE001 - the code of modules that it needs may raise anything
+        kind = None
+    return kind if isinstance(kind, type) else type("Missing", (), {})
 
 
 class Piece:

@@ -64,7 +64,8 @@ class Outbox:
 
 
 class Report:
-    """The results of one range. `base` is the index of the first that was not sent."""
+    """The results of one range. `base` is the index of the first that was not sent; `classes` is the job's table where
+    pages are to be written without pickle, None where they are pickled."""
 
     def __init__(self, outbox: Outbox, words: memoryview, capture: Capture, blobs: Path) -> None:
         self._outbox, self._words, self._capture, self._blobs = outbox, words, capture, blobs
@@ -73,6 +74,7 @@ class Report:
         self.wall, self.cpu = array("d"), array("d")
         self.unfit: dict[int, str] = {}
         self.timed = False
+        self.classes: tuple[type, ...] | None = None
         self.base = 0
         self.sent = time.monotonic()
         self.typical = self.typical_cpu = 0.0
@@ -157,30 +159,31 @@ class Report:
         text = self._capture.take(start, stop)
         unfit = {index: self.unfit.pop(index) for index in list(self.unfit) if index < stop} if self.unfit else {}
         outcomes = pages.Outcomes(start, items, wall, cpus, self._peak(), text)
-        page, raised = self._encode(outcomes, unfit)
-        failed = [start + at for at in raised if start + at not in unfit]
-        body = frames.pack_outcome(max(0.0, seconds), failed, sorted(unfit.items()), list(page.blobs), page.payload)
+        page, opaque, failed = self._encode(outcomes, unfit)
+        failed = [index for index in failed if index not in unfit]
+        told = sorted(unfit.items())
+        body = frames.pack_outcome(max(0.0, seconds), failed, told, list(page.blobs), page.payload, opaque)
         self._outbox.send(frames.OUTCOME, start, stop, body)
         del self.items[:count], self.wall[:count], self.cpu[:count]
         self.base = stop
 
-    def _encode(self, outcomes: pages.Outcomes, unfit: dict[int, str]) -> tuple[pages.Encoded, list[int]]:
+    def _encode(self, outcomes: pages.Outcomes, unfit: dict[int, str]) -> pages.Written:
         """The page, its blobs in files, and which of its tasks raised or gave what cannot travel."""
         try:
-            page = _encode(outcomes)
-            for digest, data in page.blobs.items():
+            written = _encode(outcomes, self.classes)
+            for digest, data in written.page.blobs.items():
                 self._write(digest, data)
         except OSError as error:  # no room for the blobs: another host may have it
             unfit.update(dict.fromkeys(range(outcomes.start, outcomes.start + len(outcomes.items)), reason(error)))
-            page = _encode(outcomes._replace(items=[failure(error)] * len(outcomes.items)))
-        (_, told, *_), _ = pickle.loads(pages.unpack(page.payload, page.blobs.__getitem__))
-        return page, sorted(told)
+            written = _encode(outcomes._replace(items=[failure(error)] * len(outcomes.items)), self.classes)
+        return written
 
     def _write(self, digest: bytes, data: bytes) -> None:
         path = self._blobs / digest.hex()
         if not path.exists():
             part = path.with_suffix(".part")
-            part.write_bytes(data)
+            with open(part, "wb", opener=_private) as file:
+                file.write(data)
             os.replace(part, path)
 
     def _peak(self) -> int:
@@ -190,11 +193,24 @@ class Report:
         return self._memory
 
 
-def _encode(outcomes: pages.Outcomes) -> pages.Encoded:
+def _encode(outcomes: pages.Outcomes, classes: tuple[type, ...] | None) -> pages.Written:
+    encode = _pickled if classes is None else _plain
     try:
-        return pages.encode_outcomes(outcomes)
+        return encode(outcomes, classes)
     except BaseException:  # noqa: BLE001 - a value whose pickling exits: find out which
-        return pages.encode_outcomes(outcomes._replace(items=[_checked(item) for item in outcomes.items]))
+        return encode(outcomes._replace(items=[_checked(item) for item in outcomes.items]), classes)
+
+
+def _pickled(outcomes: pages.Outcomes, classes: object) -> pages.Written:
+    page = pages.encode_outcomes(outcomes)
+    (_, told, *_), _ = pickle.loads(pages.unpack(page.payload, page.blobs.__getitem__))
+    return pages.Written(page, False, sorted(outcomes.start + at for at in told))
+
+
+def _plain(outcomes: pages.Outcomes, classes: tuple[type, ...] | None) -> pages.Written:
+    from raisin_core import plain_pages  # what it needs takes a while to import
+
+    return plain_pages.encode_outcomes(outcomes, classes or ())
 
 
 def _checked(item: Any) -> Any:
@@ -219,3 +235,7 @@ def peak_memory() -> int:
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return 0
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

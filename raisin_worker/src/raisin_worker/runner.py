@@ -60,8 +60,10 @@ class Runner:
         try:
             function = self._function(digest)
         except Unfit as error:
+            report.classes = ()  # everybody reads this
             self._refuse(error, stop)
         else:
+            report.classes = function.classes
             for piece in pieces:
                 end = stop if function.axes else min(stop, piece.first + piece.count)
                 self._run_piece(function, piece, end, timeout > 0)

@@ -45,7 +45,9 @@ def items(n):
 
 
 @pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13"])
-@pytest.mark.parametrize("other", [{}, {"tools/part.py": "FACTOR = 4\n"}])
+@pytest.mark.parametrize(
+    "other", [{}, pytest.param({"tools/part.py": "FACTOR = 4\n"}, marks=pytest.mark.slow, id="other versions")]
+)
 def test_there_and_back(tmp_path: Path, version: str, other: dict[str, str]) -> None:
     python = interpreter(version)
     if python is None:

@@ -182,6 +182,7 @@ def test_items_are_written_and_read_as_they_come() -> None:
     assert [each for (each,) in found] == list(range(1, 1000))
 
 
+@pytest.mark.slow  # many items: the same on every Python
 def test_generators_may_be_read_in_any_order() -> None:
     first, second = raisin.copy([counted([], 300_000), counted([], 1000)])
     assert [each for (each,) in second] == list(range(1000))
@@ -198,6 +199,7 @@ def test_generators_of_generators(order: Callable[[Any], Any]) -> None:
     assert sorted(len(list(each)) for each in order(raisin.copy(nested(30)))) == list(range(30))
 
 
+@pytest.mark.slow  # many items: the same on every Python
 def test_a_generator_that_is_dropped_is_not_kept() -> None:
     found = raisin.copy([counted([], 100_000), counted([], 100_000)])
     found[0] = None

@@ -143,6 +143,7 @@ def bomb(item: bytes, count: int) -> bytes:
     return frames.TAG + b"".join(packed)
 
 
+@pytest.mark.slow  # the same on every Python
 def test_what_a_stranger_sends_does_not_grow_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     data = bomb(b"\x90", 3_000_000)
     assert len(data) < 10_000

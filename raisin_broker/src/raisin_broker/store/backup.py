@@ -1,4 +1,4 @@
-"""A broker's database and blobs in one file, made while it runs; and back from that file.
+"""A broker's database, blobs and roster in one file, made while it runs; and back from that file.
 
 Rules of this file: a target appears whole or not at all and is never overwritten; of an archive nothing is believed:
 only names that a broker would give are taken, and contents are checked before the database is put in its place, last.
@@ -14,7 +14,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -22,9 +22,12 @@ import msgspec
 
 from raisin_broker.store import integrity, opening
 from raisin_broker.store.errors import explained
-from raisin_core.errors import StoreError
+from raisin_core.errors import InvitationError, RosterError, StoreError
+from raisin_core.identity.standing import read_book
 
 DATABASE: Final = "raisin.db"
+PAPERS: Final = ("book", "claim.key")
+"""Who belongs to the cluster, and, before there is one, the claim with which it can be founded."""
 LATER_RUNS: Final = 1_000_000
 _BLOB: Final = re.compile(r"blobs/([0-9a-f]{2})/(\1[0-9a-f]{62})")
 _USED: Final = "SELECT DISTINCT digest FROM blobs ORDER BY digest"
@@ -42,8 +45,8 @@ class Copied(msgspec.Struct, frozen=True):
 
 
 def backup(directory: Path, target: Path) -> Copied:
-    """Copy the database in a broker's directory, as it is at one moment, and the blobs it refers to, into a new file
-    (tar, for its owner only). The broker may be running. Raises StoreError.
+    """Copy the database in a broker's directory, as it is at one moment, the blobs it refers to, and the cluster's book
+    (or claim) into a new file (tar, for its owner only). The broker may be running. Raises StoreError.
 
     >>> from raisin_broker.store.sql import SqlStore
     >>> with tempfile.TemporaryDirectory() as name:
@@ -61,16 +64,18 @@ def backup(directory: Path, target: Path) -> Copied:
         raise StoreError(f"{target}: exists already, and is left as it is; choose another name")
     with _explained(target), _workshop(target.parent) as place:
         _copy_database(directory / DATABASE, place / DATABASE)
-        blobs, missing = _pack(place / "archive", place / DATABASE, directory / "blobs")
+        blobs, missing = _pack(place / "archive", place / DATABASE, directory)
         size = (place / "archive").stat().st_size
         _publish(place / "archive", target)
     return Copied(blobs, missing, size)
 
 
 def restore(source: Path, directory: Path) -> None:
-    """Put a backup's database and blobs into a directory that has no database. Raises StoreError.
+    """Put a backup's database and blobs into a directory that has no database; its book and claim, too, where there is
+    neither. Raises StoreError.
 
-    Runs of the broker that came after the backup are not known, so its count goes on far above.
+    A book may be older than the cluster: members hand newer ones to the broker when they connect. Runs of the broker
+    that came after the backup are not known, so its count goes on far above.
     """
     for name in (DATABASE, f"{DATABASE}-wal"):
         if (directory / name).exists():
@@ -78,9 +83,12 @@ def restore(source: Path, directory: Path) -> None:
     with _explained(source):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _workshop(directory) as place:
-            blobs = _unpack(source, place)
+            others = _unpack(source, place)
             _examine(source, place / DATABASE)
-            for name in blobs:
+            _examine_book(source, place / PAPERS[0])
+            if any((directory / name).exists() for name in PAPERS):
+                others = [name for name in others if name not in PAPERS]
+            for name in others:
                 (directory / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 os.replace(place / name, directory / name)
             _publish(place / DATABASE, directory / DATABASE)
@@ -99,16 +107,19 @@ def _copy_database(path: Path, copy: Path) -> None:
         old.backup(new)  # in one step, so of one moment
 
 
-def _pack(archive: Path, database: Path, blobs: Path) -> tuple[int, int]:
+def _pack(archive: Path, database: Path, directory: Path) -> tuple[int, int]:
     with closing(integrity.reading(database)) as db:
         digests = [digest.hex() for (digest,) in db.execute(_USED)]
     missing = 0
     with _new(archive) as file:
         with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
             _add(tar, database, DATABASE)
+            for name in PAPERS:
+                with suppress(FileNotFoundError):
+                    _add(tar, directory / name, name)
             for name in digests:
                 try:
-                    _add(tar, blobs / name[:2] / name, f"blobs/{name[:2]}/{name}")
+                    _add(tar, directory / "blobs" / name[:2] / name, f"blobs/{name[:2]}/{name}")
                 except FileNotFoundError:  # its job went in the meantime
                     missing += 1
         file.flush()
@@ -124,7 +135,7 @@ def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
 
 
 def _unpack(source: Path, place: Path) -> list[str]:
-    """Take out what may be in a backup, into `place`; the names of its blobs."""
+    """Take out what may be in a backup, into `place`; the names of all but its database."""
     names: list[str] = []
     try:
         with tarfile.open(source, "r:") as tar:
@@ -135,7 +146,7 @@ def _unpack(source: Path, place: Path) -> list[str]:
                 names.append(member.name)
                 (place / member.name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 digest = _write(place / member.name, content, member.size)
-                if member.name != DATABASE and digest != member.name[-64:]:
+                if _BLOB.fullmatch(member.name) and digest != member.name[-64:]:
                     raise StoreError(f"{source}: {member.name} is damaged; restore another backup")
     except tarfile.TarError as error:
         raise StoreError(f"{source}: no backup of a broker, or damaged ({error}); restore another one") from error
@@ -145,7 +156,7 @@ def _unpack(source: Path, place: Path) -> list[str]:
 
 
 def _is_ours(name: str) -> bool:
-    return name == DATABASE or _BLOB.fullmatch(name) is not None
+    return name == DATABASE or name in PAPERS or _BLOB.fullmatch(name) is not None
 
 
 def _write(path: Path, content: IO[bytes], size: int) -> str:
@@ -169,6 +180,16 @@ def _examine(source: Path, database: Path) -> None:
         raise StoreError(f"{source}: its database is damaged ({'; '.join(complaints[:3])}); restore another backup")
     with closing(sqlite3.connect(database, isolation_level=None)) as db:
         db.execute("UPDATE meta SET value = value + ? WHERE name = 'run'", (LATER_RUNS,))
+
+
+def _examine_book(source: Path, book: Path) -> None:
+    """Refuse a book that no broker would start with."""
+    if not book.exists():
+        return
+    try:
+        read_book(book.read_bytes())
+    except (RosterError, InvitationError) as error:
+        raise StoreError(f"{source}: its roster is damaged ({error}); restore another backup") from None
 
 
 def _new(path: Path) -> IO[bytes]:

@@ -1,7 +1,7 @@
 -- Made by scripts/ddl.py from schema.py.
 BEGIN IMMEDIATE;
 PRAGMA application_id = 1918989166;
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 CREATE TABLE blobs (
     job INTEGER NOT NULL,
     digest BLOB NOT NULL,
@@ -34,6 +34,8 @@ CREATE TABLE jobs (
     unwanted BOOLEAN NOT NULL,
     leased_up_to INTEGER NOT NULL,
     ended FLOAT NOT NULL,
+    owner_key TEXT DEFAULT '' NOT NULL,
+    epoch INTEGER DEFAULT '0' NOT NULL,
     PRIMARY KEY (number),
     UNIQUE (job)
 );

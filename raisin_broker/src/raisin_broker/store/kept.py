@@ -14,6 +14,7 @@ from raisin_broker.records import (
     JobForgotten,
     JobMarked,
     JobOpened,
+    JobReleased,
     JobUnwanted,
     KeyCleared,
     LeasedUpTo,
@@ -114,6 +115,8 @@ class Job(msgspec.Struct):
                 self.state, self.ended = record.state, record.ended
             case JobUnwanted():
                 self.unwanted = True
+            case JobReleased():
+                self.opened = msgspec.structs.replace(self.opened, options=record.options)
             case LeasedUpTo():
                 self.leased_up_to = max(self.leased_up_to, record.index)
 
@@ -164,7 +167,16 @@ class Durable:
                 self.workers.setdefault(record.instance)
             case WorkerGone():
                 self.workers.pop(record.instance, None)
-            case PageAdded() | ResultAdded() | Tried() | JobClosed() | JobMarked() | JobUnwanted() | LeasedUpTo():
+            case (
+                PageAdded()
+                | ResultAdded()
+                | Tried()
+                | JobClosed()
+                | JobMarked()
+                | JobReleased()
+                | JobUnwanted()
+                | LeasedUpTo()
+            ):
                 if record.job in self.jobs:
                     self.jobs[record.job].change(record)
                     if isinstance(record, ResultAdded) and record.source is None:

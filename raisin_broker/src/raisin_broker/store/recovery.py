@@ -56,7 +56,7 @@ def _read_jobs(db: sqlite3.Connection) -> list[StoredJob]:
         row[0]: _job(row)
         for row in db.execute(
             "SELECT number, job, owner, account, instance, form, name, function, function_blobs, options, context, "
-            "shape, opened, resume, fingerprint, total, state, ended, unwanted, leased_up_to "
+            "shape, opened, resume, fingerprint, owner_key, epoch, total, state, ended, unwanted, leased_up_to "
             "FROM jobs WHERE job IS NOT NULL ORDER BY number"
         )
     }
@@ -82,7 +82,7 @@ def read_keys(db: sqlite3.Connection) -> list[StoredKey]:
 
 def _job(row: Column) -> StoredJob:
     _, job, owner, account, instance, form, name, function, blobs, options, context, shape, opened = row[:13]
-    resume, fingerprint, total, state, ended, unwanted, leased_up_to = row[13:]
+    resume, fingerprint, owner_key, epoch, total, state, ended, unwanted, leased_up_to = row[13:]
     record = JobOpened(
         job=job,
         owner=owner,
@@ -99,6 +99,8 @@ def _job(row: Column) -> StoredJob:
         opened=opened,
         resume=resume,
         fingerprint=fingerprint,
+        owner_key=owner_key,
+        epoch=epoch,
     )
     return StoredJob(
         opened=record,

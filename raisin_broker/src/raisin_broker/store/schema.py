@@ -25,6 +25,11 @@ def _column(name: str, kind: type[TypeEngine[Any]], unique: bool = False) -> Col
     return Column(name, kind, nullable=False, unique=unique)
 
 
+def _later(name: str, kind: type[TypeEngine[Any]], before: str) -> Column[Any]:
+    """A column that older rows do not have: what is in it there."""
+    return Column(name, kind, nullable=False, server_default=before)
+
+
 def _key(name: str) -> Column[Any]:
     return Column(name, Integer, primary_key=True, autoincrement=False)
 
@@ -54,6 +59,8 @@ jobs: Final = Table(
     _column("unwanted", Boolean),
     _column("leased_up_to", Integer),
     _column("ended", Float),
+    _later("owner_key", Text, ""),
+    _later("epoch", Integer, "0"),
 )
 
 functions: Final = Table(

@@ -17,6 +17,7 @@ from raisin_broker.records import (
     JobForgotten,
     JobMarked,
     JobOpened,
+    JobReleased,
     JobUnwanted,
     KeyCleared,
     LeasedUpTo,
@@ -34,8 +35,8 @@ RECORD: Final = "-- record under a key; see recorded.py"
 
 JOB: Final = """
     INSERT INTO jobs (owner, account, instance, form, name, function, function_blobs, options, context, shape, opened,
-                      resume, fingerprint, total, state, unwanted, leased_up_to, ended, job)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 'running', 0, 0, 0, ?) ON CONFLICT (job) DO NOTHING"""
+                      resume, fingerprint, owner_key, epoch, total, state, unwanted, leased_up_to, ended, job)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 'running', 0, 0, 0, ?) ON CONFLICT (job) DO NOTHING"""
 FUNCTION: Final = "INSERT INTO functions (digest, crc, payload) VALUES (?, ?, ?) ON CONFLICT (digest) DO NOTHING"
 KEY: Final = """
     INSERT INTO keys (account, name, fingerprint, parts) VALUES (?, ?, ?, ?) ON CONFLICT (account, name) DO NOTHING"""
@@ -61,7 +62,7 @@ pack: Final = msgspec.msgpack.Encoder().encode
 def _job(it: JobOpened) -> Row:
     lists = pack(it.function_blobs), pack(it.options), it.context, pack(it.shape)
     who = it.owner, it.account, it.instance, it.form, it.name
-    return (*who, it.function, *lists, it.opened, it.resume, it.fingerprint, it.job)
+    return (*who, it.function, *lists, it.opened, it.resume, it.fingerprint, it.owner_key, it.epoch, it.job)
 
 
 def _page(it: PageAdded) -> Row:
@@ -88,6 +89,7 @@ _SIMPLE: Final[dict[type[Record], tuple[str, Callable[[Any], Row]]]] = {
         "UPDATE keys SET account = NULL WHERE account = ? AND name = ?",  # as above
         lambda it: (it.account, it.key),
     ),
+    JobReleased: ("UPDATE jobs SET options = ? WHERE job = ?", lambda it: (pack(it.options), it.job)),
     JobUnwanted: ("UPDATE jobs SET unwanted = 1 WHERE job = ?", lambda it: (it.job,)),
     LeasedUpTo: (
         "UPDATE jobs SET leased_up_to = MAX(leased_up_to, ?) WHERE job = ?",

@@ -7,5 +7,5 @@ from __future__ import annotations
 
 from typing import Final
 
-VERSION: Final = 2
+VERSION: Final = 3
 APPLICATION: Final = 0x7261736E  # "rasn", read by file(1) and by us

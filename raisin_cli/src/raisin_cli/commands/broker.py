@@ -14,7 +14,8 @@ DATABASE: Final = "raisin.db"
 
 EPILOG = """\b
 Examples:
-  raisin broker run --listen 192.168.1.20:5757
+  raisin broker                                  the active cluster's, in the foreground
+  raisin broker run --listen 192.168.1.20:5757   one of its own: a cluster elsewhere can be founded at it
   raisin broker backup saved.tar
 """
 BACKUP_EPILOG = """\b
@@ -35,9 +36,25 @@ Example:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-@click.group(epilog=EPILOG)
-def broker() -> None:
-    """The machine that keeps a cluster's jobs."""
+@click.group(epilog=EPILOG, invoke_without_command=True)
+@click.pass_context
+def broker(context: click.Context) -> int:
+    """The machine that keeps a cluster's jobs. Without a command: be that for the active cluster, until Ctrl-C."""
+    if context.invoked_subcommand is not None:
+        return 0
+    from raisin_cli import background, programs
+    from raisin_core.identity.profile import Profile
+
+    name = Profile.load().name
+    program, arguments = programs.broker_of(name), programs.broker_arguments(name)
+    if program is None or arguments is None:
+        raise click.ClickException(f"the broker of {name} is not on this machine; raisin broker run starts one without")
+    if (pid := background.running(program)) is not None:
+        raise click.ClickException(f"it runs in the background already (pid {pid}): raisin cluster stop ends it")
+    with needed("raisin-broker"):
+        from raisin_broker.main import main
+
+        return main(arguments)
 
 
 @broker.command(
@@ -71,10 +88,10 @@ def of_a_broker(command: Command) -> Command:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @of_a_broker
 def backup(file: Path, data: Path | None, embedded: bool) -> None:
-    """Save jobs, results and blobs in one new FILE; the broker may be running.
+    """Save jobs, results, blobs and the cluster's roster in one new FILE; the broker may be running.
 
-    It holds what the jobs' owners submitted and computed, readable for you only. The broker's key and roster are not
-    in it.
+    It holds what the jobs' owners submitted and computed, readable for you only. The broker's key is not in it, nor is
+    a roster.toml.
     """
     directory = _directory(data, embedded)
     with needed("raisin-broker"):
@@ -87,7 +104,8 @@ def backup(file: Path, data: Path | None, embedded: bool) -> None:
             f"{copied.missing} blobs were not there (any more): their jobs went meanwhile, or lack them", err=True
         )
     click.echo(f"To restore: raisin broker restore {file} --data DIRECTORY")
-    click.echo(f"Not in it: broker.key, by which others know this broker, and roster.toml (both in {directory})")
+    others = "" if (directory / "book").exists() else ", and roster.toml"
+    click.echo(f"Not in it: broker.key, by which others know this broker{others} (in {directory})")
 
 
 @broker.command(epilog=RESTORE_EPILOG)
@@ -112,7 +130,8 @@ def restore(file: Path, data: Path | None, embedded: bool) -> None:
     finally:
         lock.release()
     click.echo(f"{directory}: {_jobs(directory / DATABASE)} restored")
-    absent = [name for name in ("broker.key", "roster.toml") if not (directory / name).exists()]
+    wanted = ("broker.key",) if (directory / "book").exists() else ("broker.key", "roster.toml")
+    absent = [name for name in wanted if not (directory / name).exists()]
     if absent:
         what = " and ".join(absent)
         click.echo(
@@ -124,8 +143,11 @@ def restore(file: Path, data: Path | None, embedded: bool) -> None:
 @of_a_broker
 def check(data: Path | None, embedded: bool) -> int:
     """Look for damage in all that is stored; the broker may be running. The exit code is 1 if there is any."""
+    from raisin_core.errors import RosterError
+
     path = _directory(data, embedded) / DATABASE
     with needed("raisin-broker"):
+        from raisin_broker import charter
         from raisin_broker.store import integrity, opening
         from raisin_broker.store.version import VERSION
     if not path.is_file():
@@ -136,8 +158,13 @@ def check(data: Path | None, embedded: bool) -> int:
     else:  # of an older version: the broker brings it up to date when it starts
         integrity.look(path, limit=path.stat().st_size, budget=float("inf"))
         complaints = []
+    complaints = [f"{path}: {each}" for each in complaints]
+    try:
+        charter.read(path.with_name(charter.BOOK))
+    except RosterError as error:
+        complaints.append(str(error))
     for each in complaints:
-        click.echo(f"{path}: {each}", err=True)
+        click.echo(each, err=True)
     if complaints:
         click.echo("It was left as it is. Restore a backup into another directory, or stop the broker first", err=True)
         return 1

@@ -66,6 +66,6 @@ def _cancelled(handle: Handle) -> int:
 
 
 def _named(handle: Handle) -> str:
-    from raisin_core.client.tables import plain
+    from raisin_core.texts import plain
 
     return f"{plain(handle.name)} (job {handle.id[:8]})"

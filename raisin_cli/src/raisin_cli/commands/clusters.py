@@ -35,7 +35,7 @@ def about_a_cluster(command: Command) -> Command:
             "--broker",
             envvar="RAISIN_BROKER",
             metavar="HOST:PORT",
-            help="Its broker; default: this machine's own cluster.  [env: RAISIN_BROKER]",
+            help="Its broker; default: the cluster that this machine joined, else its own.  [env: RAISIN_BROKER]",
         ),
     ):
         command = option(command)
@@ -51,7 +51,8 @@ def digits_of(*ids: str) -> list[str]:
 
 @contextmanager
 def connected(broker: str | None, broker_key: str | None, key_file: Path | None) -> Iterator[Connection]:
-    """The cluster, as the one that `raisin.attach` uses meanwhile. This machine's own is started if need be.
+    """The cluster, as the one that `raisin.attach` uses meanwhile: the active one, else this machine's own, which is
+    started if need be.
 
     Raises click.UsageError, ClusterError.
     """
@@ -62,7 +63,7 @@ def connected(broker: str | None, broker_key: str | None, key_file: Path | None)
     from raisin_core.client import connection
 
     if broker is None or broker_key is None:
-        yield connection.current("machine")
+        yield connection.current("auto")
         return
     try:
         made = raisin.connect(broker, broker_key=broker_key, key_file=key_file)

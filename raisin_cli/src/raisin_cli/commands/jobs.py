@@ -67,7 +67,8 @@ def job(id: str, as_json: bool, broker: str | None, broker_key: str | None, key_
 
 def _lines(said: Explained, failures: list[tuple[Any, str]], note: str, cluster: Connection) -> Iterator[str]:
     from raisin_core.client.jobs import info
-    from raisin_core.client.tables import duration, plain
+    from raisin_core.client.tables import duration
+    from raisin_core.texts import plain
 
     job = info(said.line)
     yield f"{plain(job.name)} ({job.form}) {job.id}"

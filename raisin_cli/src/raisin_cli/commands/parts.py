@@ -8,6 +8,16 @@ from contextlib import contextmanager
 import click
 
 
+def check_parts(broker: bool = False, worker: bool = False) -> None:
+    """Before anything is done: are the programs there that will be started? Raises ClickException."""
+    if broker:
+        with needed("raisin-broker"):
+            import raisin_broker.main  # noqa: F401
+    if worker:
+        with needed("raisin-worker"):
+            import raisin_worker.main  # noqa: F401
+
+
 @contextmanager
 def needed(distribution: str) -> Iterator[None]:
     """Imports inside may fail: then one line says what to install. Raises ClickException."""

@@ -103,7 +103,7 @@ def _awaited(handle: Handle) -> bool:
     """Wait for its end; False if Ctrl-C came first. Raises ClickException if it ended without all its results."""
     from raisin_cli.waiting import Line
     from raisin_core.client.collecting import await_end
-    from raisin_core.client.tables import plain
+    from raisin_core.texts import plain
 
     line = Line(handle, "Ctrl-C stops the waiting; --partial takes what is there")
     try:

@@ -71,7 +71,7 @@ def kills(kills: Sequence[Kill]) -> Table:
         back = "-" if each.back is None else f"{each.back:.2f} s"
         bad = "bold red" if each.lost or each.twice else "green"
         numbers = (str(len(each.in_hand)), str(each.rerun), back, Text(str(each.lost), bad), Text(str(each.twice), bad))
-        table.add_row(Text(each.victim, "red"), each.task, *numbers)
+        table.add_row(Text(each.victim, "red"), Text(each.task), *numbers)
     return table
 
 
@@ -99,7 +99,7 @@ def most_complex(reports: Sequence[Report]) -> Table:
     """The ten most complex functions."""
     table = _table("complexity", "most complex functions", "where")
     for each, file in analysis.most_complex(reports):
-        table.add_row(str(each.complexity), Text(each.name, "bold"), f"{file}:{each.line}")
+        table.add_row(str(each.complexity), Text(each.name, "bold"), Text(f"{file}:{each.line}"))
     return table
 
 
@@ -109,7 +109,7 @@ def unparsable(reports: Sequence[Report]) -> RenderableType:
         return Text("All of them can be parsed.")
     table = _table(f"{len(reports)} files that cannot be parsed", "because")
     for each in reports:
-        table.add_row(each.file, Text(each.problem, "yellow", overflow="ellipsis", no_wrap=True))
+        table.add_row(Text(each.file), Text(each.problem, "yellow", overflow="ellipsis", no_wrap=True))
     return table
 
 

@@ -92,14 +92,14 @@ class Screen:
         for part in self.cluster.parts:
             role = "" if part is self.cluster.broker else "worker "
             state = Text(f"pid {part.pid}", "green") if part.pid is not None else Text("starts again", "red")
-            table.add_row(f"  {role}{part.name}", state)
+            table.add_row(Text(f"  {role}{part.name}"), state)
         return table
 
     def _bars(self) -> Table:
         table = Table.grid(padding=(0, 2))
         for name, act in self.acts.items():
             bar = ProgressBar(total=act.total, completed=act.done, width=40)
-            table.add_row(f"  {name}", bar, f"{act.done:,} of {act.total:,}")
+            table.add_row(Text(f"  {name}"), bar, f"{act.done:,} of {act.total:,}")
         return table
 
     def __enter__(self) -> Screen:

@@ -17,17 +17,17 @@ ENCODER: Final = msgspec.msgpack.Encoder()
 DECODER: Final = msgspec.msgpack.Decoder(list[tuple[str, str, bytes, str, int]])
 
 
-def encode(parts: Parts) -> bytes:
-    """At most 64 KiB; where there are more parts, the function itself, the first by name, and one
-    digest for the rest."""
+def encode(parts: Parts, limit: int = LIMIT) -> bytes:
+    """At most `limit` bytes; where there are more parts, the function itself, the first by name, and one digest for
+    the rest."""
     data = _encoded(parts)
-    if len(data) <= LIMIT:
+    if len(data) <= limit:
         return data
     first = next(iter(parts))
     names, low, high = sorted(parts, key=lambda name: (name != first, name)), 0, len(parts)
     while low < high:  # the most parts that fit
         middle = (low + high + 1) // 2
-        if len(_encoded(_cut(parts, names, middle))) <= LIMIT:
+        if len(_encoded(_cut(parts, names, middle))) <= limit:
             low = middle
         else:
             high = middle - 1

@@ -46,14 +46,20 @@ def origin(module: str) -> Origin:
         return Origin("package", "raisin", version("raisin_core"))
     if top in sys.stdlib_module_names and _is_standard(file):
         return Origin("standard", module)
-    if INSTALLED & set(os.path.normpath(file).split(os.sep)):
+    if _is_installed(file):
         return Origin("package", top, version(top))
     return Origin("local", module, file=file)
 
 
+@lru_cache(maxsize=4096)
 def _is_standard(file: str) -> bool:
     inside = os.path.realpath(file).startswith(STANDARD) and not INSTALLED & set(file.split(os.sep))
     return not file or inside or ".zip" in file
+
+
+@lru_cache(maxsize=4096)
+def _is_installed(file: str) -> bool:
+    return not INSTALLED.isdisjoint(os.path.normpath(file).split(os.sep))
 
 
 def located(module: str) -> str:

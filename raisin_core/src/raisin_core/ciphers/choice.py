@@ -14,6 +14,8 @@ from raisin_core.errors import InstallationError
 KEY: Final = 32  # bytes
 NONCE: Final = 12  # bytes
 TAG: Final = 16  # bytes
+SECRETS: Final = 64  # how many key objects of one kind a library's module remembers, of own secrets
+PUBLICS: Final = 4096  # and of others' public keys
 LIBRARIES: Final = ("by_cryptography", "by_cryptodomex")  # the first that is installed
 Data = bytes | bytearray | memoryview
 
@@ -39,6 +41,21 @@ class Library(Protocol):
 
     def scrypt(self, password: bytes, salt: bytes, n: int, r: int, p: int, length: int) -> bytes:
         """RFC 7914."""
+
+    def ed25519_public(self, seed: bytes) -> bytes:
+        """RFC 8032. The lengths of what `curves` gives are checked, here and below."""
+
+    def sign(self, seed: bytes, data: bytes) -> bytes:
+        """R and S, 64 bytes."""
+
+    def verify(self, public: bytes, data: bytes, signature: bytes) -> None:
+        """Raises Tampered unless R is, byte for byte, what S and the key give: the equation without the cofactor."""
+
+    def x25519_public(self, secret: bytes) -> bytes:
+        """RFC 7748."""
+
+    def x25519(self, secret: bytes, public: bytes) -> bytes:
+        """The shared secret. Raises Tampered for points of low order."""
 
 
 def aes_gcm(key: bytes) -> Aead:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Final
+from typing import Any, Final
 
 from raisin_core.client import connection
 from raisin_core.client.asking import HINT
@@ -16,8 +16,10 @@ from raisin_core.client.map import Map
 from raisin_core.client.process import Process
 from raisin_core.client.runs import RemoteRun
 from raisin_core.client.scan import Scan
-from raisin_core.client.tables import plain
+from raisin_core.client.trust import Trust, parse
 from raisin_core.errors import BrokerUnreachable, UnknownJob, UsageError
+from raisin_core.marked import NOTHING
+from raisin_core.texts import plain
 
 SECONDS: Final = 10.0
 LISTED: Final = 10_000
@@ -26,27 +28,41 @@ CANDIDATES: Final = 5
 _ID: Final = re.compile(r"[0-9a-f]{4,32}")
 
 
-def attach(id: str) -> Handle:
+def attach(id: str, trust: Any = "auto") -> Handle:
     """A handle for the job with this id (`Handle.id`), submitted before by this program or another one.
 
     The first digits will do, four or more, where only one job's id begins with them. Its results are those that `get`,
-    `get_all` and iteration would have given there. They are kept when it is dropped.
+    `get_all` and iteration would have given there. They are kept when it is dropped. `trust` is the option of that name
+    (see `Map`); enums, namedtuples and dataclasses in results are found among those of `__main__`.
     Raises UnknownJob, NotYourJob, UsageError (no id, or several jobs'), BrokerUnreachable.
     """
+    accept = parse("attach", trust)
     digits = checked(id)
     cluster = connection.current("auto")
     key = found(digits, cluster)
     known = cluster.runs.get(key)
     shared = known if isinstance(known, RemoteRun) and known.share() else None
-    job = shared.job if shared else Job(cluster.session, key)
+    job = shared.job if shared else Job(cluster.session, key, seal=cluster.seal(key))
     described = _describe(job, cluster)
     form, shape = described.form, described.shape
-    run = shared or RemoteRun(job, described.name, cluster, save=True, ours=False)
+    run = shared or RemoteRun(job, described.name, cluster, save=True, ours=False, trust=Trust())
+    run.trust.know(_classes(job))
+    if accept != NOTHING:
+        run.accept(accept)
     if form == "process":
         return Process(None, _run=run)
     if form == "scan":
         return Scan(None, _run=run, _shape=shape, _tuples=bool(described.resume))
     return Map(None, _run=run, _star=shape != [1])
+
+
+def _classes(job: Job) -> tuple[type, ...]:
+    """Where results come as values, the classes that they may be of."""
+    if not job.sealer.epoch:
+        return ()
+    from raisin_core.analysis.valuetypes import value_types_here  # what it needs takes a while to import
+
+    return value_types_here()
 
 
 def checked(id: str) -> str:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Final, TextIO
 
+from raisin_core.texts import plain
+
 DELAY: Final = 1.0
 EVERY: Final = 0.2
 WIDTH: Final = 30
@@ -19,7 +21,7 @@ class Bar:
     unknown)."""
 
     def __init__(self, name: str, wanted: bool | None, counts: Counts, stream: TextIO | None = None) -> None:
-        self._name, self._counts = name, counts
+        self._name, self._counts = plain(name, 60), counts
         self._stream = stream or sys.stderr
         self._on = someone_looks(self._stream) if wanted is None else wanted
         self._began = time.monotonic()

@@ -9,15 +9,20 @@ from typing import Any, NamedTuple
 import msgspec
 
 from raisin_core import pages
-from raisin_core.errors import NoHostFits, TaskCrashed, TaskTimeout
+from raisin_core.client.trust import Held, Trust
+from raisin_core.errors import NoHostFits, TaskCrashed, TaskFailed, TaskTimeout
 from raisin_core.failures import Failure
+from raisin_core.identity.sealing import Opened
+from raisin_core.marked import EVERYTHING, NOTHING, Untrusted
 from raisin_core.messages import Result, Ruling
 from raisin_core.ranges import Range
+from raisin_core.texts import plain, shown
 
 
 class Batch(NamedTuple):
     """Results that count. `items` are values, or exceptions in the place of those that failed; `ranges` say for which
-    tasks; `outcomes` has the measurements (None where the broker ruled)."""
+    tasks; `outcomes` has the measurements (None where the broker ruled). In the place of those `held` there is a
+    `trust.Held`."""
 
     ranges: list[Range]
     start: int
@@ -28,6 +33,7 @@ class Batch(NamedTuple):
     queued: float
     attempts: dict[int, int]
     outcomes: pages.Outcomes | None
+    held: frozenset[int] = frozenset()
 
     def runs(self) -> Iterator[tuple[int, list[Any], frozenset[int]]]:
         """Each range as (first index, items, indices of those that failed)."""
@@ -56,30 +62,6 @@ class Batch(NamedTuple):
         }
 
 
-def from_outcomes(outcomes: pages.Outcomes, ranges: list[Range], message: Result | None, host: str = "") -> Batch:
-    """Open a decoded result page."""
-    start = outcomes.start
-    items, attempts = outcomes.items, dict(message.retried) if message else {}
-    failed = frozenset(start + at for at, item in enumerate(items) if type(item) is Failure)
-    if failed:
-        items = list(items)
-        for index in failed:
-            task = f"task {index} on {message.host if message else host}"
-            error = items[index - start].error(f"{task}, attempt {attempts.get(index, 1)}")
-            items[index - start] = _only_here(error, task)
-    return Batch(
-        ranges,
-        start,
-        items,
-        failed,
-        message.host if message else host,
-        message.member if message else "",
-        message.queued if message else 0.0,
-        attempts,
-        outcomes,
-    )
-
-
 def _only_here(error: BaseException, task: str) -> BaseException:
     """A task did not find a file that is here: its error says what to do."""
     name = getattr(error, "filename", None)
@@ -88,26 +70,87 @@ def _only_here(error: BaseException, task: str) -> BaseException:
     return error
 
 
-def open_result(message: Result, payload: bytes, fetch: pages.Fetch, name: str) -> Batch:
-    """Open a result page as it came from the broker."""
-    ranges = list(message.won) or [(message.start, message.stop)]
+def open_result(message: Result, opened: Opened, fetch: pages.Fetch, name: str, trust: Trust) -> Batch:
+    """Open a result page as it came from the broker: what is not trusted is not loaded."""
     if message.ruling:
-        error = ruling_error(msgspec.msgpack.decode(payload, type=Ruling), message.start, name)
-        attempts = dict(message.retried)
-        failed = frozenset((message.start,))
-        return Batch(ranges, message.start, [error], failed, message.host, message.member, 0.0, attempts, None)
-    outcomes = pages.decode_outcomes(payload, fetch)
+        error = ruling_error(msgspec.msgpack.decode(opened.payload, type=Ruling), message.start, name)
+        return _batch(message, opened, message.start, [error], frozenset((message.start,)))
+    loads = opened.own or trust.accept.everything
+    try:
+        outcomes = _decoded(opened.payload, fetch, trust, loads)
+        if not opened.own:
+            _check_place(outcomes, message)
+    except ValueError as error:
+        if opened.own:
+            raise
+        return _unreadable(message, opened, error)
     if message.origin is not None:
         outcomes = outcomes.moved(message.origin.first, message.start, message.stop)
-    return from_outcomes(outcomes, ranges, message)
+    return _from_outcomes(outcomes, message, opened, fetch, loads)
+
+
+def _decoded(payload: bytes, fetch: pages.Fetch, trust: Trust, loads: bool) -> pages.Outcomes:
+    if loads and pages.is_pickle(payload):
+        return pages.decode_outcomes(payload, fetch)
+    from raisin_core import plain_pages  # what it needs takes a while to import
+
+    return plain_pages.decode_outcomes(payload, fetch, trust.classes, EVERYTHING if loads else NOTHING)
+
+
+def _from_outcomes(outcomes: pages.Outcomes, message: Result, opened: Opened, fetch: pages.Fetch, loads: bool) -> Batch:
+    """Decoded results with exceptions in the place of failures, which are made from texts unless everything `loads`."""
+    start, items, attempts = outcomes.start, outcomes.items, dict(message.retried)
+    failed = frozenset(start + at for at, item in enumerate(items) if type(item) is Failure)
+    held = frozenset(start + at for at, item in enumerate(items) if type(item) is Untrusted)
+    if failed or held:
+        items = list(items)
+    for index in failed:
+        task = f"task {index} on {plain(message.host)}"
+        error = items[index - start].error(f"{task}, attempt {attempts.get(index, 1)}", loads)
+        items[index - start] = _only_here(error, task)
+    for index in held:
+        who = opened.member or message.host, opened.account or message.member
+        items[index - start] = Held(items[index - start], index, *who, fetch)
+    return _batch(message, opened, start, items, failed, held, outcomes)
+
+
+def _batch(
+    message: Result,
+    opened: Opened,
+    start: int,
+    items: list[Any],
+    failed: frozenset[int],
+    held: frozenset[int] = frozenset(),
+    outcomes: pages.Outcomes | None = None,
+) -> Batch:
+    ranges = list(message.won) or [(message.start, message.stop)]
+    account, queued = opened.account or message.member, message.queued if outcomes else 0.0
+    attempts = dict(message.retried)
+    return Batch(ranges, start, items, failed, message.host, account, queued, attempts, outcomes, held)
+
+
+def _check_place(outcomes: pages.Outcomes, message: Result) -> None:
+    """Raises ValueError for results of other tasks than the page is of."""
+    place = message.origin or message
+    if (outcomes.start, outcomes.start + len(outcomes.items)) != (place.start, place.stop):
+        raise ValueError("results of other tasks")
+
+
+def _unreadable(message: Result, opened: Opened, error: Exception) -> Batch:
+    """A page of somebody else's that is none: its tasks have failed."""
+    tasks = range(message.start, message.stop)
+    said = f"what {opened.member or shown(message.host)} sent as its result cannot be read: {shown(str(error))}"
+    items = [TaskFailed(f"task {index}: {said}") for index in tasks]
+    return _batch(message, opened, message.start, list(items), frozenset(tasks))
 
 
 def ruling_error(ruling: Ruling, index: int, name: str) -> Exception:
     """The exception that says why the broker gave a task up."""
-    hosts = "\n  ".join(f"{host}  {detail}".rstrip() for host, detail in ruling.trials)
+    hosts = "\n  ".join(f"{plain(host)}  {shown(detail)}".rstrip() for host, detail in ruling.trials)
+    name = plain(name)
     if ruling.kind == "unfit":
         count = len({host for host, _ in ruling.trials})
-        reasons = {detail for _, detail in ruling.trials}
+        reasons = {shown(detail) for _, detail in ruling.trials}
         why = reasons.pop() if len(reasons) == 1 else "it cannot run"
         hosts_word = "the only host" if count == 1 else f"all {count} hosts"
         return NoHostFits(f"{name} (task {index}): {why} on {hosts_word}; install it there, or add a host:\n  {hosts}")

@@ -24,11 +24,13 @@ class Found(NamedTuple):
 
 
 def await_end(handle: Handle, tick: Callable[[], None]) -> None:
-    """Wait until it is over, however; `tick` is called a few times a second. Raises what became of the job."""
+    """Wait until it is over, however; `tick` is called a few times a second. Raises what became of the job, and
+    UntrustedResult where it waits for a word about somebody's result."""
     run = handle._started()
     while not run.join(time.monotonic() + TICK_SECONDS, None):
         tick()
         run.heal()
+        run.check_held()
 
 
 def in_order(handle: Handle) -> Iterator[Found]:

@@ -40,6 +40,12 @@ class CancelJob(msgspec.Struct, frozen=True):
     job: bytes
 
 
+class ReleaseJob(msgspec.Struct, frozen=True):
+    """Whatever holds the job is welcome: see messages.Release."""
+
+    job: bytes
+
+
 class ForgetJob(msgspec.Struct, frozen=True):
     """Nobody here is interested any more; `keep` leaves the job with the broker."""
 
@@ -84,6 +90,13 @@ class Ask(msgspec.Struct, frozen=True):
     message: Message
 
 
+class Holds(msgspec.Struct, frozen=True):
+    """The newest roster that is known here: its version, and the book that proves it."""
+
+    version: int
+    book: bytes
+
+
 class Leave(msgspec.Struct, frozen=True):
     """Say goodbye and end."""
 
@@ -96,12 +109,14 @@ Event = (
     | AddPage
     | CloseJob
     | CancelJob
+    | ReleaseJob
     | ForgetJob
     | AttachTo
     | Read
     | StopReading
     | FetchArguments
     | Ask
+    | Holds
     | BlobThere
     | Tick
     | Leave
@@ -180,6 +195,12 @@ class Answer(msgspec.Struct, frozen=True):
     message: Message
 
 
+class Adopt(msgspec.Struct, frozen=True):
+    """The broker gave a newer roster, it says."""
+
+    book: bytes
+
+
 class Greeted(msgspec.Struct, frozen=True):
     """The session stands."""
 
@@ -197,6 +218,7 @@ Command = (
     | Failed
     | Blocked
     | Answer
+    | Adopt
     | Greeted
     | SendBlob
     | Reconnect

@@ -10,13 +10,11 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from raisin_core import home, logs
+from raisin_core import detached, home, logs
 from raisin_core.client import keeper
 from raisin_core.errors import InstallationError, UsageError
 from raisin_core.identity import keys, roster
@@ -125,35 +123,9 @@ def _start(place: Place) -> None:
         raise InstallationError(
             f"running on this machine needs {' and '.join(missing)}: pip install {' '.join(missing)} (or all: raisin)"
         )
-    command = [sys.executable, "-m", "raisin_core.client.keeper", str(place.directory), str(place.slots)]
-    with open(place.directory / "keeper.out", "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as out:
-        process = subprocess.Popen(
-            [*command, place.address, place.broker_key.decode()],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            cwd=place.directory,
-            env=_environment(),
-            start_new_session=True,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
+    command = ["-m", "raisin_core.client.keeper", str(place.directory), str(place.slots)]
+    command += [place.address, place.broker_key.decode()]
+    process = detached.start(command, place.directory, place.directory / "keeper.out")
     # Somebody must reap it, should it end before this interpreter does; nobody else may hold on to it.
     with contextlib.suppress(RuntimeError):  # while the interpreter ends, no thread can be started any more
         threading.Thread(target=process.wait, name="raisin-keeper", daemon=True).start()
-
-
-def _environment() -> dict[str, str]:
-    """Ours, with the folders that raisin was imported from: it need not be installed where a new interpreter looks."""
-    folders = []
-    for name in ("raisin_core", *PARTS):
-        spec = importlib.util.find_spec(name)
-        for folder in spec.submodule_search_locations or () if spec else ():
-            folders.append(str(Path(folder).parent))
-    already = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    wanted = [folder for folder in dict.fromkeys(folders) if folder not in already and not _is_default(folder)]
-    path = os.pathsep.join([*wanted, *filter(None, already)])
-    return {**os.environ, "PYTHONPATH": path} if path else dict(os.environ)
-
-
-def _is_default(folder: str) -> bool:
-    return Path(folder).name in ("site-packages", "dist-packages")

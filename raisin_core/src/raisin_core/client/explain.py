@@ -13,9 +13,10 @@ import msgspec
 from raisin_core.client.asking import SECONDS, Asks, ask
 from raisin_core.client.jobs import state
 from raisin_core.client.runs import RemoteRun
-from raisin_core.client.tables import plain, table
+from raisin_core.client.tables import table
 from raisin_core.errors import ClusterError, UnknownJob
 from raisin_core.messages import ENDED, Explain, Explained, WorkerLine
+from raisin_core.texts import plain
 
 WORKERS: Final = 16
 REASONS: Final = 5

@@ -6,6 +6,7 @@ concurrent.futures' name, `join` is threading's and says whether it is over, `ex
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
@@ -16,8 +17,10 @@ from raisin_core.client.bar import Bar
 from raisin_core.client.iterator import ValueIterator
 from raisin_core.client.launch import Plan
 from raisin_core.client.runs import RemoteRun, Running, Values
-from raisin_core.errors import CancelledError, DeadlineExceeded, UsageError
+from raisin_core.client.trust import parse as parse_trust
+from raisin_core.errors import CancelledError, DeadlineExceeded, RaisinError, UntrustedResult, UsageError
 from raisin_core.errors import TimeoutError as RaisinTimeout
+from raisin_core.marked import NOTHING
 from raisin_core.messages import ENDED, Progress
 
 State = Literal["new", "running", "done", "failed", "cancelled", "late"]
@@ -32,6 +35,7 @@ class Handle:
     """
 
     _verb = "handle"
+    _without = ""  # the verb of a call that nobody has the handle of
 
     def __init__(self, plan: Plan | None, run: Running | None = None, progress: bool | None = None) -> None:
         self._plan, self._run = plan, run
@@ -59,44 +63,48 @@ class Handle:
             return False
         run = self._started()
         run.cancel()
-        run.join(time.monotonic() + 5.0, run.heal)
+        with contextlib.suppress(RaisinError):  # what became of it is told to whoever asks for results
+            run.join(time.monotonic() + 5.0, run.heal)
         return True
 
     terminate = kill = cancel
 
     # -- results -------------------------------------------------------------------------------------------------
 
-    def get(self, timeout: float | None = None) -> Any:
-        """All results, in the order of the elements; waits for them.
+    def get(self, timeout: float | None = None, trust: Any = "auto") -> Any:
+        """All results, in the order of the elements; waits for them. `trust` adds to the option of that name.
 
         Raises the first failure (in order; the text says how many failed), TimeoutError after `timeout` seconds (the
-        job goes on), CancelledError, DeadlineExceeded, or what the iterable raised.
+        job goes on), CancelledError, DeadlineExceeded, UntrustedResult (what was read is kept, and the next call goes
+        on there), or what the iterable raised.
         """
+        self._accept("get", trust)
         self._collect(timeout)
         error = self._first_error()
         if error is not None:
             raise error.with_traceback(None)
         return self._shaped(self._values)
 
-    def result(self, timeout: float | None = None) -> Any:
+    def result(self, timeout: float | None = None, trust: Any = "auto") -> Any:
         """The same as `get`, as concurrent.futures calls it."""
-        return self.get(timeout)
+        return self.get(timeout, trust)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What `get` would raise, or None; waits like it. Raises TimeoutError."""
         try:
             self._collect(timeout)
-        except (CancelledError, DeadlineExceeded) as error:
+        except (CancelledError, DeadlineExceeded, UntrustedResult) as error:
             return error
         return self._first_error()
 
-    def get_all(self, timeout: float | None = None) -> Iterator[dict[str, Any]]:
-        """A record per task as results arrive; asked again, all come again.
+    def get_all(self, timeout: float | None = None, trust: Any = "auto") -> Iterator[dict[str, Any]]:
+        """A record per task as results arrive; asked again, all come again. `trust` adds to the option of that name.
 
         Keys: `res` (not where it failed), `index` (a tuple for a scan), `args`, `state`, `error`, `host`, `account`,
         `attempts`, `run_time`, `cpu_time`, `queued_time` (seconds), `max_rss` (bytes, the process's peak), `stdout`.
-        Raises TimeoutError after `timeout` seconds in all.
+        Raises TimeoutError after `timeout` seconds in all, UntrustedResult.
         """
+        self._accept("get_all", trust)
         run, until = self._started(reads=True), _until(timeout)
         with self._bar() as bar:
             for batch in run.by_arrival(until, self._ticker(bar)):
@@ -121,10 +129,17 @@ class Handle:
     # -- how it stands -------------------------------------------------------------------------------------------
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait until it is over; False if it was not after `timeout` seconds."""
+        """Wait until it is over; False if it was not after `timeout` seconds. Raises UntrustedResult where it will not
+        be before somebody says whether a result is to be loaded."""
         run = self._started()
         with self._bar() as bar:
-            return run.join(_until(timeout), self._ticker(bar))
+            tick = self._ticker(bar)
+
+            def look() -> None:
+                tick()
+                run.check_held()
+
+            return run.join(_until(timeout), look)
 
     def is_alive(self) -> bool:
         """Whether it was started and is not over."""
@@ -236,13 +251,19 @@ class Handle:
         with self._lock:
             if self._run is None:
                 assert self._plan is not None
-                self._run = run = launch.start(self._plan)
+                self._run = run = launch.start(self._plan, self._without)
                 if isinstance(run, RemoteRun):
                     if run.feeder is not None:
                         run.feeder.start()
                     if not reads:
                         run.job.session.wake()
             return self._run
+
+    def _accept(self, verb: str, trust: Any) -> None:
+        """Load these results, too."""
+        accept = parse_trust(f"{self._verb}.{verb}", trust)
+        if accept != NOTHING:
+            self._started(reads=True).accept(accept)
 
     def _collect(self, timeout: float | None) -> None:
         """Read values until the end; what was read before a timeout is kept."""

@@ -12,6 +12,7 @@ from raisin_core.client import connection, tables
 from raisin_core.client.asking import ask
 from raisin_core.errors import ClusterError, UsageError
 from raisin_core.messages import Form, JobLine, Jobs, ListJobs
+from raisin_core.texts import plain
 
 MOST: Final = 2**31
 HEAD: Final = ("id", "name", "state", "tasks", "submitted", "from")
@@ -91,11 +92,11 @@ class JobList(Sequence[JobInfo]):
         return [
             (
                 job.id[:8],
-                tables.plain(job.name, 30),
+                plain(job.name, 30),
                 job.words,
                 job.tasks,
                 f"{job.opened.astimezone():%Y-%m-%d %H:%M}",
-                tables.plain(job.member, 24),
+                plain(job.member, 24),
             )
             for job in self._jobs
         ]

@@ -23,7 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
-from raisin_core import home
+from raisin_core import home, limits
 
 LINGER_SECONDS: Final = 0.6
 LOOK_SECONDS: Final = 0.3
@@ -214,6 +214,7 @@ def main(directory: Path, slots: int, address: str, broker_key: str) -> int:
     lock = home.Lock(directory / "keeper.lock")
     if not lock.acquire(blocking=False):
         return 0
+    limits.no_core_files()
     _become_subreaper()
     with suppress(KeyboardInterrupt):
         Keeper(directory, slots, address, broker_key).run()

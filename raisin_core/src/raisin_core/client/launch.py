@@ -17,6 +17,7 @@ from raisin_core.client.local import LocalRun
 from raisin_core.client.options import Options
 from raisin_core.client.pager import Pager, known_length
 from raisin_core.client.runs import RemoteRun
+from raisin_core.client.trust import Trust
 from raisin_core.messages import Form
 
 if TYPE_CHECKING:
@@ -42,17 +43,23 @@ class Plan(NamedTuple):
         return [len(self.iterables) if len(self.iterables) > 1 or not self.star else 0]
 
 
-def start(plan: Plan) -> RemoteRun | LocalRun:
-    """Carry a plan out; where elements are pulled bit by bit, the run's feeder has yet to be set going.
+def start(plan: Plan, verb: str = "") -> RemoteRun | LocalRun:
+    """Carry a plan out; where elements are pulled bit by bit, the run's feeder has yet to be set going. `verb`
+    is that of a call without a handle.
 
     Raises SerializationError, ClusterError, InstallationError.
     """
     if plan.options.where == "process" or nesting.inside:
         return _local(plan)
     cluster = connection.current(plan.options.where)
+    cluster.check_where(plan.options.members)
     first = _whole(plan)
-    packed = function.pack(plan.target, plan.options.kwargs, plan.star, plan.form == "scan" and first is not None)
-    job = Job(cluster.session, secrets.token_bytes(16), cluster.context)
+    key = secrets.token_bytes(16)
+    job = Job(cluster.session, key, cluster.context, cluster.seal(key))
+    packed = _packed(plan, job, axes=plan.form == "scan" and first is not None)
+    trust = Trust(plan.options.trust, packed.classes, verb)
+    mine = cluster.mine if job.sealer.epoch else None
+    cluster.announce()
     name = plan.options.name
     resumed = _resumed(plan, job)
 
@@ -60,7 +67,7 @@ def start(plan: Plan) -> RemoteRun | LocalRun:
         cluster.printer.put(f"{name} {news.index} {news.host}", news.text)
 
     job.on_text = show
-    job.open(plan.form, name, packed, plan.options.wire(), plan.shape, resumed)
+    job.open(plan.form, name, packed, plan.options.wire(mine), plan.shape, resumed)
     save = plan.options.save or resumed is not None
     if resumed is not None:  # now, not when results are wanted, is the time to say that the function has changed
         job.wait(lambda: job.accepted, None, cluster.heal)
@@ -70,9 +77,26 @@ def start(plan: Plan) -> RemoteRun | LocalRun:
             job.add_page(0, count, encoded, last=True)
         else:
             job.close(0)
-        return RemoteRun(job, name, cluster, save)
+        return RemoteRun(job, name, cluster, save, trust=trust)
     elements = (itertools.product(*_axes(plan)),) if plan.form == "scan" else plan.iterables
-    return RemoteRun(job, name, cluster, save, Feeder(job, Pager(elements), resumed.tags if resumed else None))
+    feeder = Feeder(job, Pager(elements), resumed.tags if resumed else None)
+    return RemoteRun(job, name, cluster, save, feeder, trust=trust)
+
+
+def _packed(plan: Plan, job: Job, axes: bool) -> function.Packed:
+    """The function; where payloads are sealed, others than oneself compute results, which come without pickle."""
+    target, kwargs = plan.target, plan.options.kwargs
+    if not job.sealer.epoch:
+        return function.pack(target, kwargs, plan.star, axes)
+    from raisin_core.analysis.valuetypes import value_types  # what it needs takes a while to import
+
+    return function.pack(target, kwargs, plan.star, axes, True, value_types(target, kwargs, _samples(plan)))
+
+
+def _samples(plan: Plan) -> list[Any]:
+    """Some of what the function is called with, as far as it is there."""
+    axes = [values for _, values in plan.axes]
+    return axes + [each[:1] for each in plan.iterables if isinstance(each, (list, tuple))]
 
 
 def parse(verb: str, target: Any, given: dict[str, Any]) -> Options:

@@ -18,6 +18,7 @@ from raisin_core.client.options import Options
 from raisin_core.client.reading import Meanwhile, Run
 from raisin_core.errors import CancelledError, DeadlineExceeded, RaisinError, TaskFailed, TaskTimeout
 from raisin_core.errors import TimeoutError as RaisinTimeout
+from raisin_core.marked import Accept
 from raisin_core.messages import JobState, Progress
 from raisin_core.pages import Outcomes
 
@@ -82,6 +83,12 @@ class LocalRun:
 
     def error(self) -> Exception | None:
         return self._error
+
+    def accept(self, accept: Accept) -> None:
+        pass  # all of it is computed here
+
+    def check_held(self) -> None:
+        pass
 
     def heal(self) -> None:
         pass  # there is nothing between us and the function

@@ -14,9 +14,10 @@ from typing import Final
 from raisin_core import messages as m
 from raisin_core import peer
 from raisin_core.client import commands as c
-from raisin_core.client.state import Job, Me, Reader
+from raisin_core.client.state import Blobs, Job, Me, Reader, question
 from raisin_core.messages import Message
 from raisin_core.peer import Line
+from raisin_core.texts import plain
 
 LAST_WORDS: Final = 256
 BUSY_SECONDS: Final = 2.0
@@ -30,11 +31,11 @@ class Client:
         self.jobs: dict[bytes, Job] = {}
         self.out: list[c.Command] = []
         self.line = Line()
-        self._waits: dict[bytes, None] = {}
         self._forgotten: dict[bytes, tuple[bool, bool]] = {}
-        self._there: set[bytes] = set()
+        self._blobs = Blobs()
         self._asked: dict[bytes, Message] = {}
         self._run = 0
+        self._holds = c.Holds(0, b"")
 
     def handle(self, event: c.Event, now: float) -> list[c.Command]:
         """Take one event at `now` (seconds, monotonic); the commands are to be carried out in their order."""
@@ -58,6 +59,8 @@ class Client:
                 self._on_stop_reading(event)
             case c.CancelJob():
                 self._on_cancel(event)
+            case c.ReleaseJob():
+                self._on_release(event)
             case c.FetchArguments():
                 self._on_fetch(event)
             case c.AttachTo():
@@ -68,6 +71,8 @@ class Client:
             case c.Ask():
                 self._asked[event.about] = event.message
                 self._say(event.message)
+            case c.Holds():
+                self._holds = event
             case peer.BlobThere():
                 self._on_blob_there(event)
             case peer.Connected():
@@ -136,6 +141,13 @@ class Client:
             if job.told:
                 self._say(m.Cancel(event.job))
 
+    def _on_release(self, event: c.ReleaseJob) -> None:
+        job = self.jobs.get(event.job)
+        if job is not None and not job.released:
+            job.released = True
+            if job.told:
+                self._say(m.Release(event.job))
+
     def _on_forget(self, event: c.ForgetJob) -> None:
         job = self.jobs.pop(event.job, None)
         if job is None:
@@ -152,8 +164,7 @@ class Client:
             self._say(m.Fetch(event.job, event.index))
 
     def _on_blob_there(self, event: peer.BlobThere) -> None:
-        self._waits.pop(event.digest, None)
-        self._there.add(event.digest)
+        self._blobs.came(event.digest)
         for key, job in self.jobs.items():
             self._send_open(key, job)
             self._send_pages(job)
@@ -161,9 +172,7 @@ class Client:
     # -- the broker ----------------------------------------------------------------------------------------------
 
     def _hello(self, now: float) -> None:
-        me = self.me
-        hello = m.Hello(me.instance, "client", me.host, me.pid, me.environment, 0, me.context, me.before)
-        self.out.append(self.line.greet(hello, me.context_payload, now))
+        self.out.append(self.line.greet(self.me.hello(self._holds.version), self.me.context_payload, now))
 
     def _on_received(self, message: Message, payload: bytes, now: float) -> None:
         match message:
@@ -183,12 +192,11 @@ class Client:
                 self.out.append(c.Printed(message.job, message.index, message.host, payload))
             case m.Described():
                 self._answered(message.job)
-                told = message.job, message.form, message.name, message.shape, message.resume
-                self.out.append(c.Describes(*told))
-            case m.Jobs():
-                self._answer(b"", message)
-            case m.Explained():
-                self._answer(message.line.job, message)
+                self.out.append(c.Describes(message.job, message.form, message.name, message.shape, message.resume))
+            case m.Jobs() | m.Explained() | m.Members():
+                self._answer(question(message), message)
+            case m.Roster():
+                self.out.append(c.Adopt(payload))
             case m.Welcome():
                 self._on_welcome(message)
             case m.WhoAreYou():
@@ -214,8 +222,10 @@ class Client:
                 self._go_on(key, job)
             self._send_open(key, job)
             self._send_pages(job)
-        for question in self._asked.values():
-            self._say(question)
+        for asked in self._asked.values():
+            self._say(asked)
+        if message.roster < self._holds.version:
+            self._say(m.Publish(), self._holds.book)
         for key, (cancelled, keep) in self._forgotten.items():  # nobody answers that, so it may not have arrived
             if cancelled:
                 self._say(m.Cancel(key))
@@ -225,6 +235,8 @@ class Client:
         """The broker knows the job: say what else is wanted of it."""
         if job.cancelled:
             self._say(m.Cancel(key))
+        if job.released:
+            self._say(m.Release(key))
         for number, reader in job.readers.items():
             self._follow(key, number, reader)
         for index in job.fetching:
@@ -269,7 +281,8 @@ class Client:
 
     def _on_closed(self, message: m.Closed) -> None:
         """The job, all its pages and its end are durable."""
-        if (job := self.jobs.get(message.job)) is not None and not job.closed:
+        job = self.jobs.get(message.job)
+        if job is not None and not job.closed and job.total is not None:
             job.opened = job.closed = True
             job.stored = job.sent = job.added
             job.pages.clear()
@@ -296,7 +309,7 @@ class Client:
         self.out.append(c.DeliverArguments(message, payload))
 
     def _on_refused(self, message: m.Refused, payload: bytes, now: float) -> None:
-        if message.code == "replaced":
+        if message.code in ("replaced", "roster"):
             return
         if message.fatal:
             self.line.end()
@@ -308,14 +321,14 @@ class Client:
         if job is not None and message.code == "lost":
             self._cannot_be_completed(message.about, job)
         if job is not None or message.fatal:
-            self.out.append(c.Failed(message.about, message.code, message.reason, payload))
+            self.out.append(c.Failed(message.about, message.code, plain(message.reason, 2000), payload))
 
     def _waits_for_room(self, job: Job, message: m.Refused, now: float) -> bool:
         """Whether what was refused will be said again: the broker has no room now (and so does not know what followed
         either)."""
         if message.code == "busy":
             job.again_at = now + BUSY_SECONDS
-            self.out.append(c.Blocked(message.about, message.reason))
+            self.out.append(c.Blocked(message.about, plain(message.reason)))
         return message.code == "busy" or (job.again_at is not None and message.code in ("unknown job", "lost"))
 
     def _lost(self, key: bytes, what: str) -> None:
@@ -337,7 +350,7 @@ class Client:
     # -- sending -------------------------------------------------------------------------------------------------
 
     def _send_open(self, key: bytes, job: Job) -> None:
-        if job.open is None or job.told or self.line.welcome is None or self._missing(job.open.message.blobs):
+        if job.open is None or job.told or self.line.welcome is None or self._blobs.missing(job.open.message.blobs):
             return
         job.told = True
         self._say(job.open.message, job.open.payload)
@@ -350,7 +363,7 @@ class Client:
         while job.sent < min(job.added, job.credit):
             page = job.pages[job.sent - job.stored]
             self._want_blobs(page.message.blobs)
-            if self._missing(page.message.blobs):
+            if self._blobs.missing(page.message.blobs):
                 return
             self._say(page.message, page.payload)
             job.sent += 1
@@ -361,13 +374,7 @@ class Client:
             self._say(m.Close(job.open.message.job, job.total))
 
     def _want_blobs(self, blobs: list[bytes]) -> None:
-        for digest in blobs:
-            if digest not in self._there and digest not in self._waits:
-                self._waits[digest] = None
-                self.out.append(peer.SendBlob(digest))
-
-    def _missing(self, blobs: list[bytes]) -> bool:
-        return any(digest not in self._there for digest in blobs)
+        self.out.extend(map(peer.SendBlob, self._blobs.want(blobs)))
 
     # -- time ----------------------------------------------------------------------------------------------------
 

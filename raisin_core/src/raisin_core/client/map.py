@@ -9,6 +9,7 @@ from raisin_core.client import launch
 from raisin_core.client.bar import Bar
 from raisin_core.client.handles import Handle
 from raisin_core.client.iterator import MapIterator
+from raisin_core.client.job import as_tuple
 from raisin_core.client.launch import Plan
 from raisin_core.client.pager import check_iterables, is_endless
 from raisin_core.client.runs import Running
@@ -26,7 +27,8 @@ class Map(Handle):
     (tasks per lease), `save` (keep results after the handle is gone), `resume` (a key: results that were recorded
     under it for the same function and the same arguments count again, also after a crash, from another of your
     machines, or with elements added), `force` (forget what is recorded under that key first), `progress` (a bar: True,
-    False, or None for when somebody is looking).
+    False, or None for when somebody is looking), `trust` (which results of other people's
+    machines are loaded though that runs code of theirs: "auto", none; "all"; or a list of types or their names).
 
     Raises UsageError (also a TypeError) for a wrong option or argument, FunctionChanged when it is started and what is
     recorded under its key is of another function.
@@ -56,16 +58,16 @@ class Map(Handle):
         self._tuples = _star or len(iterables) > 1
         super().__init__(Plan("map", target, parsed, self._tuples, iterables))
 
-    def get(self, timeout: float | None = None) -> Any:
+    def get(self, timeout: float | None = None, trust: Any = "auto") -> Any:
         if timeout is None and self._plan is not None and is_endless(self._plan.iterables):
             raise UsageError("Map.get: the elements have no end; iterate over the handle, or use get_all()")
-        return super().get(timeout)
+        return super().get(timeout, trust)
 
     get.__doc__ = Handle.get.__doc__
 
     def _arguments(self, index: int) -> tuple[Any, ...]:
         element = self._started().argument(index)
-        return tuple(element) if self._tuples else (element,)
+        return as_tuple(element) if self._tuples else (element,)
 
 
 def map(target: Callable[..., Any], *iterables: Iterable[Any], **options: Any) -> MapIterator:
@@ -96,7 +98,7 @@ def _iterate(
 ) -> MapIterator:
     options = launch.parse(verb, target, given)
     plan = Plan("map", target, options, star, iterables)
-    run = launch.start(plan)
+    run = launch.start(plan, verb)
     length = launch.length(plan)
 
     def counts() -> tuple[int, int, int]:

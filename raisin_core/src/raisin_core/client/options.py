@@ -8,13 +8,15 @@ from __future__ import annotations
 import difflib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from raisin_core import messages
+from raisin_core.client import trust
 from raisin_core.errors import UsageError
+from raisin_core.marked import NOTHING, Accept
 
 MAX_KEY: Final = 200
 PLACES: Final = ("auto", "process", "machine", "cluster")
@@ -35,9 +37,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     resume: str = ""
     force: bool = False
     progress: bool | None = None
+    trust: Accept = NOTHING
 
-    def wire(self) -> messages.Options:
-        """As the broker gets them; the deadline becomes a point in wall-clock time."""
+    def wire(self, mine: Sequence[str] | None = None) -> messages.Options:
+        """As the broker gets them; the deadline becomes a point in wall-clock time. `mine` are the members whose
+        results load whatever they are (None: all)."""
         return messages.Options(
             retries=self.retries,
             deadline=time.time() + self.deadline if self.deadline else 0.0,
@@ -45,6 +49,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             chunksize=self.chunksize,
             where=self.members,
             save=self.save or bool(self.resume),
+            pickles=None if mine is None or self.trust != NOTHING else sorted(mine),
         )
 
 
@@ -60,6 +65,7 @@ NAMES: Final = (
     "resume",
     "force",
     "progress",
+    "trust",
 )
 
 
@@ -90,6 +96,7 @@ def parse(verb: str, given: Mapping[str, Any], default_name: str) -> Options:
         resume=resume,
         force=force,
         progress=_typed(verb, "progress", given.get("progress"), (bool, type(None)), "True, False or None"),
+        trust=trust.parse(verb, given.get("trust", "auto")),
     )
 
 

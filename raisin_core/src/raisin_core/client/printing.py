@@ -6,23 +6,10 @@ Remote text is stripped of terminal escapes; each line is marked with the job's 
 from __future__ import annotations
 
 import queue
-import re
 import sys
 import threading
-from typing import Final
 
-_ESCAPES: Final = re.compile(
-    r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)?|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]"
-)
-
-
-def clean(text: str) -> str:
-    """Without escapes and control characters, except line ends and tabs.
-
-    >>> clean("a\\x1b[2Jb\\x07")
-    'ab'
-    """
-    return _ESCAPES.sub("", text)
+from raisin_core.texts import plain, shown
 
 
 class Printer:
@@ -62,9 +49,9 @@ class Printer:
 
 
 def _write(mark: str, text: bytes) -> None:
-    for line in clean(text.decode("utf-8", "replace")).splitlines():
+    for line in shown(text.decode("utf-8", "replace")).splitlines():
         try:
-            sys.stdout.write(f"[{mark}] {line}\n")
+            sys.stdout.write(f"[{plain(mark)}] {line}\n")
             sys.stdout.flush()
         except (OSError, ValueError, AttributeError):
             return  # nobody listens

@@ -7,6 +7,7 @@ from typing import Any
 
 from raisin_core.client import launch
 from raisin_core.client.handles import Handle
+from raisin_core.client.job import as_tuple
 from raisin_core.client.launch import Plan
 from raisin_core.client.runs import Running
 from raisin_core.errors import UsageError
@@ -43,7 +44,7 @@ class Process(Handle):
         return values[0]
 
     def _arguments(self, index: int) -> tuple[Any, ...]:
-        return tuple(self._started().argument(index))
+        return as_tuple(self._started().argument(index))
 
 
 def process(
@@ -54,11 +55,12 @@ def process(
     >>> process(pow, args=(2, 5), where="process")
     32
     """
-    return wait_for(Process(target, args, kwargs, **options))
+    return wait_for(Process(target, args, kwargs, **options), "process")
 
 
-def wait_for(handle: Handle) -> Any:
+def wait_for(handle: Handle, verb: str) -> Any:
     """The result of a handle that nobody else has: whatever ends the waiting cancels it."""
+    handle._without = verb
     try:
         return handle.get()
     except BaseException:

@@ -6,17 +6,22 @@ Rules of this file: it asks nobody; what is recorded already is for the broker t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from raisin_core.analysis.encoding import decode, encode
+from raisin_core.analysis.encoding import LIMIT, decode, encode
 from raisin_core.analysis.fingerprint import fingerprint
 from raisin_core.analysis.parts import difference
+from raisin_core.client.seals import seen
 from raisin_core.errors import FunctionChanged, RaisinError
 from raisin_core.identity.sealing import Sealer
 from raisin_core.messages import Open
 from raisin_core.serialization import tags
+from raisin_core.texts import shown
+
+SEALING: Final = 1024
+"""Bytes that the parts of a fingerprint may grow by when they are sealed."""
 
 
 class Resumed:
@@ -27,7 +32,7 @@ class Resumed:
     ) -> None:
         self.key, self.force, self.name = key, force, name
         self.fingerprint = fingerprint(target, kwargs)
-        self._tag_key = sealer.tag_key(key)
+        self._sealer, self._tag_key = sealer, sealer.tag_key(key)
 
     def opening(self, message: Open) -> Open:
         """The message that makes the job, with the key."""
@@ -35,7 +40,7 @@ class Resumed:
             message,
             resume=self.key,
             fingerprint=self.fingerprint.digest,
-            parts=encode(self.fingerprint.parts),
+            parts=encode(self.fingerprint.parts, LIMIT - SEALING),
             force=self.force,
         )
 
@@ -45,8 +50,11 @@ class Resumed:
 
     def error(self, known: bytes) -> RaisinError:
         """Why the key cannot be used: its results are another function's. `known` is what the broker says of it."""
-        count, parts = msgspec.msgpack.decode(known, type=tuple[int, bytes])
-        what = difference(decode(parts), self.fingerprint.parts)
+        try:
+            count, parts = msgspec.msgpack.decode(known, type=tuple[int, bytes])
+            what = shown(difference(decode(seen(self._sealer, parts)), self.fingerprint.parts))
+        except (ValueError, UnicodeDecodeError) as error:  # msgspec's and SealError are ValueErrors
+            return FunctionChanged(f"resume={self.key!r} is another function's; of which, cannot be told: {error}")
         results = f"{count} result{'' if count == 1 else 's'}"
         return FunctionChanged(
             f"resume={self.key!r} has {results} of an older {self.name} ({what}). "

@@ -12,11 +12,14 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from raisin_core.client import commands as c
 from raisin_core.client.batch import Batch
 from raisin_core.client.connection import Connection
 from raisin_core.client.feeder import Feeder
 from raisin_core.client.job import Job
 from raisin_core.client.reading import InOrder, Meanwhile, Run, by_arrival
+from raisin_core.client.trust import Trust
+from raisin_core.marked import Accept
 from raisin_core.messages import Progress
 
 FEED_SECONDS: Final = 5.0
@@ -53,6 +56,10 @@ class Running(Protocol):
 
     def error(self) -> Exception | None: ...
 
+    def accept(self, accept: Accept) -> None: ...
+
+    def check_held(self) -> None: ...
+
     def heal(self) -> None: ...
 
     def cancel(self) -> None: ...
@@ -74,7 +81,9 @@ class RemoteRun:
         save: bool,
         feeder: Feeder | None = None,
         ours: bool = True,
+        trust: Trust | None = None,
     ) -> None:
+        self.trust = trust or Trust()
         self.job, self.name, self.feeder, self._ours = job, name, feeder, ours
         self.id = job.id
         self.lazy = False
@@ -86,10 +95,10 @@ class RemoteRun:
         job.on_end = self._on_end
 
     def in_order(self) -> InOrder:
-        return InOrder(self.job, self.name)
+        return InOrder(self.job, self.name, self.trust)
 
     def by_arrival(self, until: float | None, meanwhile: Meanwhile | None) -> Iterator[Batch]:
-        yield from by_arrival(self.job, self.name, until, meanwhile)
+        yield from by_arrival(self.job, self.name, until, meanwhile, self.trust)
 
     def progress(self) -> Progress:
         """What the broker said last, and what is known here already."""
@@ -110,6 +119,16 @@ class RemoteRun:
     def error(self) -> Exception | None:
         """What ended the feeding early: an exception of the iterable, or an argument that cannot travel."""
         return self.feeder.error if self.feeder else None
+
+    def accept(self, accept: Accept) -> None:
+        """Load these results, too, whoever computed them; a job that one of them holds goes on."""
+        if self.trust.widen(accept) and self.job.sealer.epoch:
+            self.job.session.post(c.ReleaseJob(self.id))
+
+    def check_held(self) -> None:
+        """Raises UntrustedResult if the job waits for a word about somebody's result."""
+        if self.trust.holds(self.job.progress):
+            raise self.trust.holding(self.name, self.id, self.job.progress)
 
     def heal(self) -> None:
         """Called now and then while somebody waits."""

@@ -8,10 +8,11 @@ from typing import Any
 
 from raisin_core.client import launch
 from raisin_core.client.handles import Handle
+from raisin_core.client.job import as_tuple
 from raisin_core.client.launch import Plan
 from raisin_core.client.process import wait_for
 from raisin_core.client.runs import RemoteRun, Running
-from raisin_core.errors import UsageError
+from raisin_core.errors import UntrustedResult, UsageError
 
 
 class Scan(Handle):
@@ -61,9 +62,12 @@ class Scan(Handle):
     def _arguments(self, index: int) -> tuple[Any, ...]:
         run = self._started()
         if self._tuples or not isinstance(run, RemoteRun):
-            return tuple(run.argument(index))
+            return as_tuple(run.argument(index))
         at = iter(self._index(index))
-        return tuple(values[next(at)] if kind == "axis" else values for kind, values in run.job.axes())
+        try:
+            return tuple(values[next(at)] if kind == "axis" else values for kind, values in run.job.axes())
+        except UntrustedResult as error:
+            return (error,)
 
 
 def scan(target: Callable[..., Any], *iterables: Any, **options: Any) -> Any:
@@ -72,7 +76,7 @@ def scan(target: Callable[..., Any], *iterables: Any, **options: Any) -> Any:
     >>> scan(pow, [2, 3], 2, where="process")
     [4, 9]
     """
-    return wait_for(Scan(target, *iterables, **options))
+    return wait_for(Scan(target, *iterables, **options), "scan")
 
 
 def nested(values: list[Any], shape: list[int]) -> Any:

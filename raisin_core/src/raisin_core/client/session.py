@@ -14,13 +14,12 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 import zmq
 
 from raisin_core import link, peer
-from raisin_core.addresses import endpoints
 from raisin_core.client import commands as c
 from raisin_core.client.machine import Client
 from raisin_core.client.state import Me
@@ -51,13 +50,41 @@ class Listener(Protocol):
     def on_blocked(self, news: c.Blocked) -> None: ...
 
 
+class Keeper(Protocol):
+    """Whoever keeps this machine's place in a cluster: see belonging.Belonging."""
+
+    @property
+    def version(self) -> int: ...
+
+    @property
+    def book(self) -> bytes: ...
+
+    @property
+    def addresses(self) -> Sequence[str]: ...
+
+    def refresh(self) -> bool: ...
+
+    @property
+    def removed(self) -> str:
+        """What to say when this machine does not belong any more."""
+        ...
+
+    def adopt(self, book: bytes) -> bool:
+        """Take a newer roster from the broker; False if it is one without this machine."""
+        ...
+
+    def not_admitted(self, detail: str) -> None:
+        """The broker does not let this machine in; it may later."""
+        ...
+
+
 class Session:
     """One connection to a broker, kept up by a thread of its own."""
 
-    def __init__(self, me: Me, address: str, broker_key: bytes, keys: Keys) -> None:
-        """Raises ValueError if it is no address."""
-        endpoints(address)
-        self.address = address
+    def __init__(
+        self, me: Me, address: str | Sequence[str], broker_key: bytes, keys: Keys, keeper: Keeper | None = None
+    ) -> None:
+        """Raises ValueError if it is no address, or none of several is."""
         self.pid = os.getpid()
         self.problem: link.HandshakeFailed | None = None
         self.refusal: c.Failed | None = None
@@ -70,13 +97,19 @@ class Session:
         self._asked: dict[bytes, list[Callable[[Message], None]]] = {}
         self._transfers = Transfers()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._link = link.Link(self._context, address, broker_key, keys)
+        self._keeper = keeper
+        try:
+            self._link = link.Link(self._context, address, broker_key, keys)
+        except ValueError:
+            self._context.term()
+            raise
         self._inbox: deque[c.Event | Callable[[], None]] = deque()
         self._wake, self._woken = socket.socketpair()
         self._wake.setblocking(False)
         self._woken.setblocking(False)
         self._ending = False
         self._retry_at: float | None = None
+        self._hold()
         self._thread = threading.Thread(target=self._main, name="raisin", daemon=True)
         self._thread.start()
 
@@ -115,6 +148,11 @@ class Session:
     def ask(self, about: bytes, message: Message, done: Callable[[Message], None]) -> None:
         """Put a question about a job (or all: empty); `done` gets the answer in the I/O thread (Refused, too)."""
         self.post(lambda: self._asked.setdefault(about, []).append(done), c.Ask(about, message))
+
+    @property
+    def address(self) -> str:
+        """Where the broker is, or may be."""
+        return self._link.address
 
     @property
     def settled(self) -> bool:
@@ -202,6 +240,8 @@ class Session:
                     self._handle(peer.Received(event.message, event.payload))
             case peer.Connected():
                 self._note(problem=None)
+                if self._keeper is not None and self._keeper.refresh():
+                    self._hold()
                 self._handle(peer.Connected())
             case peer.Disconnected():
                 self._lost()
@@ -210,6 +250,8 @@ class Session:
                 self._send_all(self._transfers.restart())
             case link.HandshakeFailed():
                 self._note(problem=event)
+                if event.reason == "refused" and self._keeper is not None:
+                    self._keeper.not_admitted(event.detail)
                 if event.over:
                     self._retry_at = time.monotonic() + RETRY_SECONDS
             case link.Garbled():
@@ -247,6 +289,8 @@ class Session:
                 self._send_blob(command.digest)
             case c.Greeted():
                 self._on_greeted()
+            case c.Adopt():
+                self._on_roster(command.book)
             case peer.Reconnect():
                 self._lost()
                 self._link.reset()
@@ -262,13 +306,31 @@ class Session:
         if failed.job:
             self._tell(failed.job, lambda who: who.on_failed(failed))
             return
+        if failed.code == "member" and self._keeper is not None:
+            failed = c.Failed(b"", "member", self._keeper.removed)
         self.refusal = failed
+        self._lost()
         if failed.code == "member":
             self._retry_at = time.monotonic() + RETRY_SECONDS  # the gate tells when we are admitted again
         with self.changed:
             self.changed.notify_all()
         for listener in list(self._listeners.values()):
             listener.on_failed(failed)
+
+    def _on_roster(self, book: bytes) -> None:
+        """What follows may be sealed with a key of this roster, so it is taken before anything else is read."""
+        if self._keeper is None:
+            return
+        if not self._keeper.adopt(book):
+            self._on_failed(c.Failed(b"", "member", self._keeper.removed))
+        self._hold()
+
+    def _hold(self) -> None:
+        """The machine tells the broker which roster is known here; the link looks for the broker where it says."""
+        if self._keeper is not None:
+            self._handle(c.Holds(self._keeper.version, self._keeper.book))
+            if self._keeper.addresses:
+                self._link.move(self._keeper.addresses)
 
     def _on_greeted(self) -> None:
         self.lost_at = None

@@ -1,6 +1,6 @@
 """What the client's machine knows: jobs on their way, and who reads what.
 
-Rules of this file: pure data.
+Rules of this file: pure; it decides nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from raisin_core.client import commands as c
 from raisin_core.ranges import Ranges
 
 FIRST_CREDIT: Final = 16
+MEMBERS: Final = b"members"
+"""What the question who is here is about, as jobs are asked about by their ids."""
 
 
 class Me(msgspec.Struct, frozen=True):
@@ -27,6 +29,42 @@ class Me(msgspec.Struct, frozen=True):
     context: bytes = b""
     context_payload: bytes = b""
     before: list[bytes] = []
+
+    def hello(self, roster: int) -> m.Hello:
+        """How a session begins; `roster` is the version that is known here."""
+        return m.Hello(
+            instance=self.instance,
+            role="client",
+            host=self.host,
+            pid=self.pid,
+            environment=self.environment,
+            context=self.context,
+            replaces=self.before,
+            roster=roster,
+        )
+
+
+class Blobs:
+    """Blobs that messages need: those that are with the broker, and those on their way."""
+
+    def __init__(self) -> None:
+        self._there: set[bytes] = set()
+        self._waits: dict[bytes, None] = {}
+
+    def want(self, names: list[bytes]) -> list[bytes]:
+        """Which of them are to be sent now."""
+        new = [name for name in dict.fromkeys(names) if name not in self._there and name not in self._waits]
+        self._waits.update(dict.fromkeys(new))
+        return new
+
+    def came(self, name: bytes) -> None:
+        """The broker has it."""
+        self._waits.pop(name, None)
+        self._there.add(name)
+
+    def missing(self, names: list[bytes]) -> bool:
+        """Whether one of them is not with the broker yet."""
+        return not self._there.issuperset(names)
 
 
 class Reader(msgspec.Struct):
@@ -57,6 +95,7 @@ class Job(msgspec.Struct):
     closed: bool = False
     close_sent: bool = False
     cancelled: bool = False
+    released: bool = False
     attached: bool = False
     asked: bool = False
     again_at: float | None = None
@@ -67,3 +106,10 @@ class Job(msgspec.Struct):
     @property
     def added(self) -> int:
         return self.stored + len(self.pages)
+
+
+def question(answer: m.Jobs | m.Explained | m.Members) -> bytes:
+    """What was asked about: a job, all jobs, or who is here."""
+    if isinstance(answer, m.Explained):
+        return answer.line.job
+    return MEMBERS if isinstance(answer, m.Members) else b""

@@ -10,21 +10,8 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
-from raisin_core.client.printing import clean
-
 GAP: Final = "  "
 STYLE: Final = "text-align:left"
-
-
-def plain(text: str, most: int = 200) -> str:
-    """Text as one printable line, cut where it is longer than `most` characters.
-
-    >>> plain("a\\x1b[2Jb\\nc\\u202e")
-    'ab c?'
-    """
-    line = " ".join(clean(text).split())
-    shown = "".join(letter if letter.isprintable() else "?" for letter in line)
-    return shown if len(shown) <= most else f"{shown[: most - 3]}..."
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -2,6 +2,7 @@
 
 base        what headers are made of        submitting  a client submits        working     the broker and its workers
 sessions    every peer and the broker       collecting  a client collects       pieces      blobs, bit by bit
+belonging   who is a member
 
 Rules of this file: types and their meaning, no behaviour. A header is a msgpack array `[tag, fields...]`; fields are
 only ever appended, with defaults. Payloads travel in a frame of their own and are opaque to everybody but their two
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from raisin_core.messages import collecting, pieces, sessions, submitting, working
+from raisin_core.messages import belonging, collecting, pieces, sessions, submitting, working
 from raisin_core.messages.base import (
     CHUNK,
     ENDED,
@@ -38,6 +39,7 @@ from raisin_core.messages.base import (
     Verdict,
     Way,
 )
+from raisin_core.messages.belonging import Join, ListMembers, MemberLine, Members, Publish, Resign, Roster
 from raisin_core.messages.collecting import (
     Attach,
     Described,
@@ -79,6 +81,7 @@ from raisin_core.messages.submitting import (
     Open,
     Opened,
     Page,
+    Release,
     Stored,
 )
 from raisin_core.messages.working import (
@@ -100,7 +103,7 @@ from raisin_core.messages.working import (
     Wrote,
 )
 
-ROOMS: Final = (sessions, submitting, collecting, working, pieces)
+ROOMS: Final = (sessions, belonging, submitting, collecting, working, pieces)
 MESSAGES: Final[tuple[type[Message], ...]] = tuple(
     kind for room in ROOMS for kind in Message.__subclasses__() if kind.__module__ == room.__name__
 )
@@ -144,12 +147,16 @@ __all__ = [
     "JobLine",
     "JobState",
     "Jobs",
+    "Join",
     "Judged",
     "Label",
     "Lease",
     "LeaseId",
     "ListJobs",
     "ListLeases",
+    "ListMembers",
+    "MemberLine",
+    "Members",
     "Message",
     "NoDigest",
     "Open",
@@ -162,11 +169,15 @@ __all__ = [
     "Parts",
     "Printed",
     "Progress",
+    "Publish",
     "Put",
     "RefusalCode",
     "Refused",
+    "Release",
+    "Resign",
     "Result",
     "Results",
+    "Roster",
     "Ruling",
     "Stored",
     "Tags",

@@ -24,7 +24,19 @@ Parts = Annotated[bytes, msgspec.Meta(max_length=64 * 1024)]
 
 Verdict = Literal["recorded", "duplicate", "cancelled", "unknown"]
 RefusalCode = Literal[
-    "malformed", "version", "role", "unknown job", "not yours", "busy", "replaced", "member", "changed", "lost", "gone"
+    "malformed",
+    "version",
+    "role",
+    "unknown job",
+    "not yours",
+    "busy",
+    "replaced",
+    "member",
+    "changed",
+    "lost",
+    "gone",
+    "roster",
+    "invitation",
 ]
 Form = Literal["map", "process", "scan"]
 JobState = Literal["running", "done", "cancelled", "late"]
@@ -45,7 +57,8 @@ class Message(msgspec.Struct, frozen=True, array_like=True, tag=str.lower):
 
 class Options(msgspec.Struct, frozen=True, array_like=True):
     """What the submitter asked of a job. `deadline` is wall-clock time (seconds since the epoch), 0 where there is
-    none."""
+    none. `pickles` are the members from whom it takes any result (None: everybody): the first one of another that
+    can only travel as a pickle holds the job, until `Release`."""
 
     retries: int = 0
     deadline: float = 0.0
@@ -53,6 +66,7 @@ class Options(msgspec.Struct, frozen=True, array_like=True):
     chunksize: int = 0
     where: list[str] = []
     save: bool = False
+    pickles: list[str] | None = None
 
 
 class LeaseId(msgspec.Struct, frozen=True, array_like=True, order=True):

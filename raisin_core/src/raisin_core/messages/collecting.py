@@ -77,7 +77,8 @@ class Ruling(msgspec.Struct, frozen=True, array_like=True):
 class Progress(Message, frozen=True):
     """How a job stands; said when asked for, at most twice a second while it changes, and when it ends.
     `arrivals` is the number of result pages so far; `total` is -1 until the job is closed. An `abandoned` job's
-    client has gone without closing it, and all that it had submitted is done."""
+    client has gone without closing it, and all that it had submitted is done. `held` is the member whose
+    result can only travel as a pickle and holds the job (see `Options.pickles`)."""
 
     way = "broker>client"
     job: Id
@@ -89,6 +90,7 @@ class Progress(Message, frozen=True):
     arrivals: int
     waits: str = ""
     abandoned: bool = False
+    held: str = ""
 
 
 class Fetch(Message, frozen=True):

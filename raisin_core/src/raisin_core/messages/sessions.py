@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from raisin_core.messages.base import Id, Index, Message, NoDigest, RefusalCode, Text
+from raisin_core.messages.base import Id, Index, Label, Message, NoDigest, RefusalCode, Text
 
 
 class Hello(Message, frozen=True):
-    """Begins a session. `replaces` names instances that the sender knows to be dead (it holds their lock)."""
+    """Begins a session. `replaces` names instances that the sender knows to be dead (it holds their lock). `roster` is
+    the version that it holds (0: none). `runs` are the accounts whose code a worker runs (empty: everybody's)."""
 
     way = "peer>broker"
     payload = "the context named by `context`, if any: directory, environment, path, interpreter"
@@ -20,16 +21,21 @@ class Hello(Message, frozen=True):
     slots: int = 0
     context: NoDigest = b""
     replaces: list[Id] = []
+    roster: Index = 0
+    runs: list[Label] = []
 
 
 class Welcome(Message, frozen=True):
-    """The session exists; say something every `beat` seconds, and mistrust a silence of `silence`."""
+    """The session exists; say something every `beat` seconds, and mistrust a silence of `silence`. `roster` is the
+    version that the broker holds: a peer with an older one is told next (`Roster`), one with a newer one says it
+    (`Publish`)."""
 
     way = "broker>peer"
     run: Index
     beat: float
     silence: float
     cluster: str = ""
+    roster: Index = 0
 
 
 class WhoAreYou(Message, frozen=True):
@@ -41,7 +47,8 @@ class WhoAreYou(Message, frozen=True):
 class Refused(Message, frozen=True):
     """Something was not accepted, and why; `code` is for programs. A fatal refusal ends the session. After "busy" (no
     room on the broker's disk) it may be said again after a while. "lost": something that was acknowledged is not
-    there, "gone": results that were given out are not (after a power cut, or because an older copy was restored)."""
+    there, "gone": results that were given out are not (after a power cut, or because an older copy was restored).
+    "roster", "invitation": what was shown is none that counts here (older, forged, used up, after its time)."""
 
     way = "broker>peer"
     payload = "for `changed`: what is recorded under the key, as (results, parts of its function) in msgpack"

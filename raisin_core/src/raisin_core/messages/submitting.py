@@ -22,7 +22,8 @@ class Open(Message, frozen=True):
     """Makes a job; sending it again changes nothing. `shape` holds the lengths of a scan's axes; for a map, how many
     arguments a task has (0: each element is a tuple of arguments). With `resume`, results are recorded under that key
     of the account, and those recorded before count. The key belongs to one function, told by its `fingerprint` (whose
-    `parts` only clients read); another one is refused ("changed"), or begins anew with `force`."""
+    `parts` only clients read); another one is refused ("changed"), or begins anew with `force`. `epoch` is that of the
+    key that it is sealed with (0: none)."""
 
     way = "client>broker"
     payload = "the function, with its constant keyword arguments"
@@ -38,6 +39,7 @@ class Open(Message, frozen=True):
     fingerprint: NoDigest = b""
     parts: Parts = b""
     force: bool = False
+    epoch: Index = 0
 
 
 class Page(Message, frozen=True):
@@ -102,3 +104,10 @@ class Forget(Message, frozen=True):
     way = "client>broker"
     job: Id
     keep: bool = False
+
+
+class Release(Message, frozen=True):
+    """Results that travel as pickles are welcome, whoever computed them: a job that one of them holds goes on."""
+
+    way = "client>broker"
+    job: Id

@@ -67,7 +67,8 @@ class Trimmed(Message, frozen=True):
 
 class Results(Message, frozen=True):
     """The results of tasks `[start, stop)`: the next piece of a lease. `failed` raised; `unfit` could not run on this
-    host (with the reason); the rest succeeded. `seconds` is the time it took. Sent again until there is a verdict."""
+    host (with the reason); the rest succeeded. `seconds` is the time it took. Some of them can only travel as pickles
+    where it is `opaque`. Sent again until there is a verdict."""
 
     way = "worker>broker"
     payload = "the results, encoded together"
@@ -79,6 +80,7 @@ class Results(Message, frozen=True):
     failed: list[int] = []
     unfit: list[tuple[int, str]] = []
     blobs: Blobs = []
+    opaque: bool = False
 
 
 class Judged(Message, frozen=True):
