@@ -6,7 +6,8 @@ All clusters are on loopback, a broker and a worker with two slots each, as prog
 roster.toml: links are encrypted, payloads are not sealed. In `own` the worker is the client's machine (results may be
 pickles), in `others` somebody else's, who lets the client's code run (results travel as values). In each round a new
 interpreter does the same work in each of them, one right after the other; whoever comes first changes with the round.
-Run it where `cryptography` is installed, and where it is not. For members' memory see bench.members.
+On a busy machine wall times say little; beside them stands the CPU that client, broker, worker and task processes took
+together. Run it where `cryptography` is installed, and where it is not. For members' memory see bench.members.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import psutil
 
 import raisin
 from raisin_core.ciphers.choice import library
@@ -93,7 +96,7 @@ def large() -> float:
 
 WORK: dict[str, Callable[[], float]] = {
     "map, tasks of 1 ms of CPU, tasks/s": lambda: rate(spin, 4_000),
-    "map, no-op tasks/s": lambda: rate(noop, 200_000),
+    "map, no-op tasks, tasks/s": lambda: rate(noop, 1_000_000),
     "round trip, median ms": round_trip,
     "64 MB argument and result, s": large,
 }
@@ -102,8 +105,23 @@ WORK: dict[str, Callable[[], float]] = {
 def work(place: str, wanted: str) -> None:
     """Do all the work in the cluster that is described there; say the figures."""
     where = json.loads((Path(place) / "where").read_text())
+    parts = [psutil.Process(pid) for pid in json.loads((Path(place) / "parts").read_text())]
+    figures: dict[str, float] = {}
     with raisin.connect(where.pop("cluster"), **where):
-        print(json.dumps({name: task() for name, task in WORK.items() if wanted in name}))
+        raisin.process(noop, (0,))
+        for name, task in WORK.items():
+            if wanted in name:
+                before = used(parts)
+                figures[name] = task()
+                figures[f"{name.rpartition(',')[0]}: CPU of all parts together, s"] = used(parts) - before
+    print(json.dumps(figures))
+
+
+def used(parts: list[psutil.Process]) -> float:
+    """Seconds of CPU so far: of this process, and of these with all that they started."""
+    everybody = [each for part in parts for each in (part, *part.children(recursive=True))]
+    times = [each.cpu_times() for each in everybody]
+    return time.process_time() + sum(each.user + each.system for each in times)
 
 
 # -- clusters ----------------------------------------------------------------------------------------------------------
@@ -149,6 +167,7 @@ class Side:
         options = ["--broker", self.address, f"--broker-key={self.key.decode()}"] if kind == "open" else []
         at = self.home if kind == "own" else self.other
         self.programs += [program(at, "raisin_worker.main", "--slots", SLOTS, *options)]
+        (self.home / "parts").write_text(json.dumps([each.pid for each in self.programs]))
 
     def _open(self) -> dict[str, str]:
         """Two members of a roster.toml. Gives the arguments of `connect`."""

@@ -174,6 +174,7 @@ def test_founded_joined_and_left_by_the_lines_that_are_pasted(broker: Running) -
     assert (broker.data / "book").read_bytes() == book, "it was durable before it was said"
     zoe = broker.peer("zoe")
     zoe.hello("client")
+    zoe.hear(m.Roster)  # it holds none yet
     answer, _ = broker.peer("ann").ask(m.ListMembers())
     assert isinstance(answer, m.Members)
     assert [(line.member, line.role) for line in answer.lines] == [("zoe", "client")]

@@ -24,6 +24,7 @@ from tests.closed.relay import two_in_a_row
 from tests.e2e.support import PATIENCE, Done, Program, until
 
 NAME: Final = "lab"
+ROOT: Final = Path(__file__).parents[2]
 BOTH: Final = ("client", "worker")
 
 
@@ -169,7 +170,8 @@ class Closed:
             command = ["-m", "tests.closed.evil", data, listen]
         else:
             command = ["-m", "raisin_broker.main", "--listen", listen, "--data", data, "--end-with-stdin"]
-        environment = {**os.environ, "RAISIN_HOME": str(self.data)}
+        path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+        environment = {**os.environ, "RAISIN_HOME": str(self.data), "PYTHONPATH": path}
         self.broker = Program([sys.executable, *command], self.folder, "broker", env=environment)
         self.broker.await_text(", pid ")
         return self.broker

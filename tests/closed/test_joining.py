@@ -69,10 +69,10 @@ def test_of_many_that_use_an_invitation_at_once_one_gets_in(anna: Computer, gues
     anna.profile().reload()
     assert anna.profile().standing.members["zoe"].publics == winner.profile().secrets.public
     before = book(anna)
-    for guest, each in zip(guests, done, strict=False):
-        assert (guest.names() == ["lab"]) == (each.code == 0)
-        if each.code:
-            assert "invitation" in each.err
+    for guest, ended in zip(guests, done, strict=False):
+        assert (guest.names() == ["lab"]) == (ended.code == 0)
+        if ended.code:
+            assert "invitation" in ended.err
             assert "invitation" in guest.bad("join", found, *QUIETLY).err, "nor afterwards"
     assert book(anna) == before
 

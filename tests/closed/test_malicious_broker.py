@@ -7,12 +7,13 @@ succeeds: so the double does what it says.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from tests.closed import evil
-from tests.closed.support import closed
+from tests.closed.support import ROOT, closed
 from tests.e2e import support
 
 pytestmark = pytest.mark.slow
@@ -87,7 +88,9 @@ def test_without_seals_the_same_broker_does_harm(kind: str, tmp_path: Path) -> N
         assert cluster.broker is not None
         cluster.broker.close()
         (cluster.data / "kind").write_text(kind)
-        broker = cluster._start(["tests.closed.evil", str(cluster.data), cluster.address], "evil")
+        path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+        command = ["tests.closed.evil", str(cluster.data), cluster.address]
+        broker = cluster._start(command, "evil", {"PYTHONPATH": path})
         broker.await_text(", pid ")
         command = [support.sys.executable, "-c", cluster.script(JOBS), str(traces), kind]
         program = support.Program(command, tmp_path, "jobs", cwd=tmp_path)

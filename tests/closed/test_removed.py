@@ -9,14 +9,13 @@ from pathlib import Path
 from random import Random
 
 import pytest
-import zmq
 
 from raisin_core import digests
 from raisin_core import messages as m
 from raisin_core.identity import founding
-from raisin_core.identity.keys import Keys
 from raisin_core.messages import LeaseId
-from tests.attacks.support import ENOUGH, FUNCTION, Peer, Socket, ident
+from tests.attacks.support import ENOUGH, FUNCTION, Peer, ident
+from tests.closed.raw import Doors, doors_of
 from tests.closed.support import Closed, closed
 from tests.support import anything
 
@@ -25,35 +24,15 @@ BLOB, OTHER = b"somebody's blob", b"a new blob"
 ROUNDS = 3
 
 
-class Doors:
-    """A closed cluster's broker, for raw peers."""
-
-    def __init__(self, cluster: Closed) -> None:
-        self.context: zmq.Context[Socket] = zmq.Context()
-        self.peers: list[Peer] = []
-        self.address, self.key = cluster.address, cluster.root.profile().broker_key
-        self.data = cluster.data
-
-    def peer(self, keys: Keys, role: str = "", bulk: bool = False) -> Peer:
-        made = Peer(self, keys, bulk)
-        if role:
-            assert isinstance(made.hello(role, roster=1, **({"runs": ["anna"]} if role == "worker" else {})), m.Welcome)
-        return made
-
-    def state(self) -> dict[str, object]:
-        """All that the broker keeps, but logs."""
-        with sqlite3.connect(f"file:{self.data / 'raisin.db'}?mode=ro", uri=True) as database:
-            kept: dict[str, object] = {"database": list(database.iterdump())}
-        database.close()
-        for path in self.data.rglob("*"):
-            if path.is_file() and not path.name.startswith(("raisin.db", "broker.log", "broker.lock")):
-                kept[str(path)] = path.read_bytes()
-        return kept
-
-    def close(self) -> None:
-        for each in self.peers:
-            each.socket.close()
-        self.context.destroy(linger=0)
+def state(data: Path) -> dict[str, object]:
+    """All that the broker keeps, but logs."""
+    database = sqlite3.connect(f"file:{data / 'raisin.db'}?mode=ro", uri=True)
+    kept: dict[str, object] = {"database": list(database.iterdump())}
+    database.close()
+    for path in data.rglob("*"):
+        if path.is_file() and not path.name.startswith(("raisin.db", "broker.log", "broker.lock")):
+            kept[str(path)] = path.read_bytes()
+    return kept
 
 
 @pytest.fixture
@@ -66,9 +45,8 @@ def cluster(tmp_path: Path) -> Iterator[Closed]:
 
 @pytest.fixture
 def doors(cluster: Closed) -> Iterator[Doors]:
-    made = Doors(cluster)
-    yield made
-    made.close()
+    with doors_of(cluster) as made:
+        yield made
 
 
 def leased(worker: Peer) -> LeaseId:
@@ -92,7 +70,7 @@ def everything(job: bytes, lease: LeaseId, instance: bytes) -> Iterator[tuple[m.
 def test_a_removed_member_is_not_heard_on_open_connections(cluster: Closed, doors: Doors) -> None:
     anna = doors.peer(cluster.root.secrets.curve, "client")
     own = cluster.machines["sam"].secrets.curve
-    sam, works, blobs = doors.peer(own, "client"), doors.peer(own, "worker"), doors.peer(own, bulk=True)
+    sam, works, blobs = doors.peer(own, "client"), doors.peer(own, "worker", runs=["anna"]), doors.peer(own, bulk=True)
     job, gone = anna.open_job(4), sam.open_job(2)
     lease = leased(works)
     assert blobs.ask(m.Put(hashlib.sha256(BLOB).digest(), 0, len(BLOB)), BLOB) == m.Have(
@@ -106,7 +84,7 @@ def test_a_removed_member_is_not_heard_on_open_connections(cluster: Closed, door
         assert isinstance(refused, m.Refused)
         assert (refused.code, refused.fatal) == ("member", True)
     anna.beat()
-    before = doors.state()
+    before = state(cluster.data)
     jobs = anna.ask(m.ListJobs(99))
     for peer in (sam, works):
         for said, payload in everything(job, lease, anna.instance):
@@ -125,7 +103,7 @@ def test_a_removed_member_is_not_heard_on_open_connections(cluster: Closed, door
     assert anna.ask(m.ListJobs(99)) == jobs
     assert isinstance(jobs, m.Jobs)
     assert {line.job: (line.state, line.done) for line in jobs.jobs} == {job: ("running", 0), gone: ("cancelled", 0)}
-    assert doors.state() == before
+    assert state(cluster.data) == before
     reader = doors.peer(cluster.root.secrets.curve, bulk=True)
     reader.say(m.Get(hashlib.sha256(OTHER).digest(), 0))
     assert reader.hear_all(m.Chunk) == (m.Chunk(hashlib.sha256(OTHER).digest(), 0, -1), b"")

@@ -167,7 +167,7 @@ def test_nothing_secret_is_seen_by_who_lists_processes(story: Story) -> None:
     worked = [program for program in story.computers[0].typed if "printed 3" in program.out + program.err]
     assert len(worked) == 1
     fields = [bytes.fromhex(word) for line in worked[0].out.splitlines() for word in line.split() if len(word) > 200]
-    assert any(b"RAISIN_HOME" in each for each in fields), "task processes showed their environments"
+    assert any(b"PATH=" in each for each in fields), "task processes showed their environments"
     assert [story.reveals(each) for each in fields] == [[]] * len(fields)
 
 

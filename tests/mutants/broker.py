@@ -178,6 +178,28 @@ MUTANTS: Final = (
         "len(job.done) > job.total",
     ),
     Mutant("takes deadlines for monotonic time", SUBMISSIONS, "at.wall >= deadline", "at.mono >= deadline"),
+    # -- owners and members
+    Mutant(
+        "gives work to a worker whose owner does not allow it",
+        SCHEDULER,
+        "(not where or session.member in where) and session.serves(job)",
+        "not where or session.member in where",
+    ),
+    Mutant(
+        "leases a job that is held", STATE, " and not self.superseded and not self.held_by", " and not self.superseded"
+    ),
+    Mutant(
+        "gives a member two tasks before its first result",
+        SCHEDULER,
+        "    if tasting and _runs_some(state, session.member, job):",
+        "    if tasting and not _runs_some:",
+    ),
+    Mutant(
+        "goes on with jobs of whoever was removed",
+        "raisin_broker/belonging.py",
+        "job.opened.owner_key not in self.state.members:",
+        "job.opened.owner_key in self.state.guests:",
+    ),
     # -- readers
     Mutant(
         "skips a page at the edge of a window",

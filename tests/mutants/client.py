@@ -53,6 +53,12 @@ MUTANTS: Final = (
         "",
     ),
     Mutant(
+        "does not say again after a reconnect that pickles are welcome",
+        MACHINE,
+        "        if job.released:\n            self._say(m.Release(key))\n",
+        "",
+    ),
+    Mutant(
         "does not forget again after a reconnect",
         MACHINE,
         "        self._forgotten[event.job] = job.cancelled, event.keep\n",

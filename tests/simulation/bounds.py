@@ -47,8 +47,26 @@ def check_memory(machine: Broker, ledger: Ledger) -> None:
     assert machine.state.jobs.keys() == ledger.jobs.keys(), "jobs in memory are not those on the disk"
     for job in machine.state.jobs.values():
         facts = ledger.jobs[job.id]
-        known = (len(job.pages), job.tasks, job.total, job.state, job.unwanted, job.leased_up_to, set(job.tried))
-        kept = (facts.pages, facts.tasks, facts.total, facts.state, facts.unwanted, facts.leased, facts.tried)
+        known = (
+            len(job.pages),
+            job.tasks,
+            job.total,
+            job.state,
+            job.unwanted,
+            job.leased_up_to,
+            set(job.tried),
+            job.opened.options.pickles,
+        )
+        kept = (
+            facts.pages,
+            facts.tasks,
+            facts.total,
+            facts.state,
+            facts.unwanted,
+            facts.leased,
+            facts.tried,
+            facts.pickles,
+        )
         if known != kept or job.done != facts.done:
             raise Wrong(f"in memory it is {known}, on the disk {kept}", job.id)
 

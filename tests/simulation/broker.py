@@ -30,6 +30,7 @@ from tests.simulation.bounds import check_turn
 from tests.simulation.host import Host
 from tests.simulation.ledger import UNSURE, Ledger, Wrong, ruling_of
 from tests.simulation.network import Wire
+from tests.simulation.owners import Owners
 from tests.simulation.power import PowerStore
 from tests.simulation.watch import BrokerWatch
 from tests.simulation.world import Crash, World
@@ -40,8 +41,13 @@ SILENCE: Final = 14.0  # and up to a second since the last turn
 Judge = Callable[[ResultAdded, Ruling], None]
 
 
+def name_of(key: str) -> str:
+    """Whose key it is: "worker1", and when it came back "worker1/2"."""
+    return key.partition("/")[0]
+
+
 class BrokerHost(Host):
-    """A broker. `revive` gives the store that its next process finds."""
+    """A broker. `revive` gives the store that its next process finds; `members` are those of the newest roster."""
 
     patience = 0.5
 
@@ -51,11 +57,13 @@ class BrokerHost(Host):
         super().__init__(world, "broker")
         self.routes: dict[bytes, Wire] = {}
         self.ledger = Ledger(store)
-        self._heard: dict[str, float] = {}
+        self._heard: dict[str, float] = {}  # by name, as below
+        self._runs: dict[str, list[str]] = {}
         self._instances: dict[str, bytes] = {}
         self._left: set[str] = set()
-        self._revive, self._members, self._judge = revive, dict(members), judge
-        self._inbox: list[tuple[bytes, str, list[bytes]]] = []
+        self._revive, self.members, self._judge = revive, dict(members), judge
+        self._version = 1
+        self._inbox: list[tuple[bytes, str, list[bytes]] | None] = []  # None: a newer roster
         self.stuck_for = 0.0  # how long the next commit will take
         self._stuck: int | None = None
         self._stopping = self._moved = False
@@ -68,8 +76,23 @@ class BrokerHost(Host):
         self._heard = {key: at for key, at in self._heard.items() if self._instances.get(key) in stored.workers}
         self.machine = Broker(stored, self._now())
         self._watch = BrokerWatch(self.world.seen, self.machine)
-        self._handle(RosterChanged(self._members))
+        self._owners = Owners(self.world.seen.saw, self.machine)
+        self._hear_roster()
         self.poke()
+
+    def change_members(self, members: Mapping[str, Member]) -> None:
+        """There is a newer roster, which is durable."""
+        self._left |= {name_of(key) for key in self.members.keys() - members.keys()}
+        self.members = dict(members)
+        self._version += 1
+        if not self.alive:
+            self.world.seen.saw("the roster changes while the broker is down")
+        self._inbox.append(None)
+        self.poke(0.0001)
+
+    def _hear_roster(self) -> None:
+        book = b"%d" % self._version
+        self._handle(RosterChanged(self.members, {}, "lab", self._version, self._version, book=book))
 
     def restart(self) -> None:
         """A new process on the same store."""
@@ -80,6 +103,8 @@ class BrokerHost(Host):
     def die(self) -> None:
         super().die()
         self._inbox = []
+        if self._owners.held:
+            self.world.seen.saw("the broker dies and forgets that a job is held")
         if (batch := self._stuck) is not None:
             self._stuck = None
             durable = self.world.chance(0.5)
@@ -117,7 +142,11 @@ class BrokerHost(Host):
             self._stuck = None
             self._finish(batch)
         inbox, self._inbox = self._inbox, []
-        for route, key, frames in inbox:
+        for each in inbox:
+            if each is None:
+                self._hear_roster()
+                continue
+            route, key, frames = each
             message, payload = wire.opened(frames)
             self._listen(route, key, message)
             self.ledger.heard(message)
@@ -127,34 +156,44 @@ class BrokerHost(Host):
             self._moved = False
             self.machine.check()
             check_turn(self.machine, self.wall)
+            self._owners.check()
 
     def next_deadline(self) -> float | None:
         deadline = self.machine.next_deadline()
         assert deadline is None or math.isfinite(deadline), "its shell could not wait for that"
         return deadline
 
-    def silent(self, key: str) -> bool:
+    def silent(self, name: str) -> bool:
         """Whether it may believe that this peer is gone."""
-        return key in self._left or self.world.now - self._heard.get(key, -SILENCE) >= SILENCE
+        return name in self._left or self.world.now - self._heard.get(name, -SILENCE) >= SILENCE
+
+    def runs(self, name: str, account: str) -> bool:
+        """Whether this worker has said that it runs code of this account."""
+        return not self._runs.get(name) or account in self._runs[name]
 
     def _listen(self, route: bytes, key: str, message: Message) -> None:
+        if key not in self.machine.state.members:
+            return
+        name = name_of(key)
         if isinstance(message, Hello) or route in self.machine.state.sessions:
-            self._heard[key] = self.world.now
+            self._heard[name] = self.world.now
         if isinstance(message, Hello):
-            self._left.discard(key)
-            self._instances[key] = message.instance
+            self._left.discard(name)
+            self._instances[name], self._runs[name] = message.instance, message.runs
         elif isinstance(message, (Draining, Goodbye)):
-            self._left.add(key)
+            self._left.add(name)
 
     def _now(self) -> Instant:
         return Instant(self.clock, self.wall)
 
     def _handle(self, event: Event) -> None:
         self._watch.before(event)
+        self._owners.before(event)
         commands = self.machine.handle(event, self._now())
         if not isinstance(event.message, Beat) if isinstance(event, Arrived) else commands or event != TurnEnded():
             self._moved = True
             self._watch.after(event, commands)
+            self._owners.after(event, commands)
         for command in commands:
             self.may_crash()
             self._carry_out(command)

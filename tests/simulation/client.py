@@ -32,7 +32,6 @@ class ClientHost(Host):
         planned: Callable[[JobPlan], None],
     ) -> None:
         super().__init__(world, name)
-        self.gone = False
         self._instance = b""
         self._planned = planned
         self._broker = broker
@@ -55,7 +54,7 @@ class ClientHost(Host):
         self.machine = Client(Me(self._instance, self.name, 1, before=before))
         self._inbox: list[c.Event] = []
         self.bulk = Bulk(self)
-        self.link = Link(self.world, self, self._broker, self.name)
+        self.link = Link(self.world, self, self._broker, self.key)
         for key, job in list(self._jobs.items()):
             if key in self.started and not job.over and not self.gone:
                 if job.may_run_again and self.world.chance(0.6):
@@ -88,7 +87,7 @@ class ClientHost(Host):
 
     def forget(self) -> None:
         """All handles are dropped, also those of processes before this one; for who is gone, somebody cleans up."""
-        if self.gone:
+        if self.gone and not self.removed:
             self.restart()
         for key in self._jobs:
             if key not in self.machine.jobs:
@@ -155,9 +154,13 @@ class ClientHost(Host):
             case c.Stands():
                 self._jobs[command.progress.job].on_progress(command.progress)
             case c.Failed():
+                if not command.job and command.code == "member" and self.removed:
+                    return
                 if not command.job:
                     raise Wrong(f"refused: {command}")
                 self._jobs[command.job].on_failed(command)
+            case c.Adopt():
+                self._handle(c.Holds(int(command.book), command.book))
             case SendBlob():
                 self.bulk.send(command.digest, lambda: self.post(BlobThere(command.digest)))
             case Reconnect():

@@ -36,6 +36,8 @@ EVERY: Final[dict[str, tuple[Callable[[Harms], None], float]]] = {
     "disk full": (Harms.fill_disk, 15.0),
     "disk unsure": (Harms.hide_commit, 10.0),
     "disk stuck": (Harms.stick, 30.0),
+    "owner": (Harms.change_owner, 20.0),
+    "remove": (Harms.remove, 40.0),
 }
 """How often each kind strikes, in seconds, where it is drawn."""
 POWER_CUTS: Final = True
@@ -84,7 +86,7 @@ class Faults:
     def _revive(self) -> None:
         """Whoever is dead comes back after a while; in the end at once."""
         for worker in self.workers:
-            if self._may_revive(worker):
+            if not worker.gone and self._may_revive(worker):
                 worker.restart(replace=self.world.chance(0.7))
         others: list[BrokerHost | ClientHost] = [self.broker, *(each for each in self.clients if not each.gone)]
         for host in others:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from raisin_broker.state import Member
 from tests.simulation.broker import BrokerHost
 from tests.simulation.client import ClientHost
 from tests.simulation.host import Host
@@ -25,6 +26,7 @@ class Harms:
     def __init__(self, world: World, broker: BrokerHost, workers: list[WorkerHost], clients: list[ClientHost]) -> None:
         self.world, self.broker, self.workers, self.clients = world, broker, workers, clients
         self.hosts: list[Host] = [broker, *workers, *clients]
+        self._accounts = sorted({member.account for member in broker.members.values()})
         self._late = 0.0  # what is on its way has arrived by then
 
     def _wire(self) -> Wire | None:
@@ -146,6 +148,48 @@ class Harms:
         host = self.world.random.choice(self.workers)
         host.failing_starts = 0.6 if host.failing_starts == 0.0 else 0.0
 
+    # -- owners and members ----------------------------------------------------------------------------------------
+
+    def change_owner(self) -> None:
+        """A worker's owner lets other accounts' code run there, or nobody's."""
+        host = self.world.random.choice(self.workers)
+        host.runs = self.world.random.choice(([], ["nobody"], [self.world.random.choice(self._accounts)]))
+        self.world.note(host.name, f"runs code of {host.runs or 'everybody'}")
+        host.poke()
+
+    def remove(self) -> None:
+        """Somebody is no member any more, but does not know; it comes back with a new key, or never."""
+        host = self.world.random.choice([*self.workers, *self.clients])
+        if host.removed or host.gone:
+            return
+        member = self.broker.members[host.key]
+        self.world.note(host.name, "is removed from the roster")
+        self.broker.change_members({key: each for key, each in self.broker.members.items() if key != host.key})
+        host.removed = True
+        if isinstance(host, ClientHost):
+            for job in host.jobs:
+                job.plan.expelled = job.plan.expelled or not job.observes
+        host.gone = self._can_spare(host) and self.world.chance(0.3)
+        end = self._end if host.gone else self._readmit
+        self.world.after(self.world.some(0.1, 60.0), lambda: end(host, member))
+
+    def _can_spare(self, host: WorkerHost | ClientHost) -> bool:
+        """Whether all can be done without it."""
+        asked = {name for client in self.clients for job in client.jobs for name in job.plan.options.where}
+        others = self.workers if isinstance(host, WorkerHost) else self.clients
+        return host.name not in asked and not any(each.gone for each in others) and len(others) > 1
+
+    def _end(self, host: WorkerHost | ClientHost, member: Member) -> None:
+        if host.alive:
+            host.die()
+
+    def _readmit(self, host: WorkerHost | ClientHost, member: Member) -> None:
+        if host.removed and not host.gone:
+            host.rejoin()
+            self.world.note(host.name, "is a member again")
+            self.world.seen.saw("a removed member is back under a new key")
+            self.broker.change_members({**self.broker.members, host.key: member})
+
     # -- time ----------------------------------------------------------------------------------------------------
 
     def sleep(self) -> None:
@@ -195,7 +239,7 @@ class Harms:
         for host in self.hosts:
             host.wall_error = 0.0
         for worker in self.workers:
-            worker.failing_starts = 0.0
+            worker.failing_starts, worker.runs = 0.0, []
         peers: list[WorkerHost | ClientHost] = [*self.workers, *self.clients]
         for peer in peers:
             peer.link.parted_until = 0.0

@@ -13,13 +13,15 @@ class Host:
     """Takes a turn whenever something has happened or its deadline has come.
 
     `clock` is monotonic, begins anywhere, and on some machines stands still behind a closed lid; `wall` is wrong by
-    `wall_error`, which may change at any time.
+    `wall_error`, which may change at any time. It connects with its `key`; once that is `removed` from the roster it
+    must come back with another one, unless it is `gone` for good.
     """
 
     patience = 1.0
 
     def __init__(self, world: World, name: str) -> None:
         self.world, self.name = world, name
+        self.key, self.removed, self.gone = name, False, False
         self.alive = True
         self.asleep_until = 0.0
         self.fragile = 0.0
@@ -49,6 +51,13 @@ class Host:
     def next_deadline(self) -> float | None:
         """On its own clock."""
         raise AssertionError("every host has its own deadline")
+
+    def rejoin(self) -> None:
+        """It is a member again, with a new key and a new process."""
+        name, _, number = self.key.partition("/")
+        self.key, self.removed = f"{name}/{int(number or 1) + 1}", False
+        if self.alive:
+            self.die()
 
     def die(self) -> None:
         """End without a word."""

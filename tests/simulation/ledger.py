@@ -29,6 +29,7 @@ class Facts:
         self.total: int | None = None
         self.state: m.JobState = "running"
         self.unwanted = False
+        self.pickles: list[str] | None = None
         self.done = Ranges()
         self.tried: set[int] = set()
 
@@ -113,7 +114,7 @@ class Ledger:
 
     def _apply(self, record: r.Record) -> None:
         if isinstance(record, r.JobOpened):
-            self.jobs.setdefault(record.job, Facts())
+            self.jobs.setdefault(record.job, Facts()).pickles = record.options.pickles
         elif isinstance(record, r.JobForgotten):
             self.jobs.pop(record.job, None)
             self.forgotten.add(record.job)
@@ -139,6 +140,8 @@ class Ledger:
                 self._on_result(facts, record, job)
             case r.Tried():
                 facts.tried.add(record.index)
+            case r.JobReleased():
+                facts.pickles = record.options.pickles
             case r.JobUnwanted():
                 facts.unwanted = True
             case r.LeasedUpTo():
@@ -162,7 +165,7 @@ class Ledger:
         facts.pages, facts.tasks = len(stored.pages), stored.pages.tasks
         facts.total, facts.state, facts.leased = stored.total, stored.state, stored.leased_up_to
         facts.arrivals, facts.done = len(stored.arrivals), Ranges(stored.done)
-        facts.unwanted = stored.unwanted
+        facts.unwanted, facts.pickles = stored.unwanted, stored.opened.options.pickles
         facts.tried = {tried.index for tried in stored.tried}
         return facts
 

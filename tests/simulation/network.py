@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from raisin_broker.state import Member
 from raisin_core.messages import Message
 from tests.simulation.world import World
 from tests.support import wire
@@ -23,6 +24,7 @@ class Listening(Protocol):
     name: str
     alive: bool
     routes: dict[bytes, Wire]
+    members: dict[str, Member]
 
     @property
     def awake(self) -> bool: ...
@@ -178,7 +180,8 @@ class Link:
         if attempt != self._attempt or not self.peer.alive:
             return
         broker = self._broker()
-        if not (broker.alive and broker.awake) or self.world.now < self.parted_until:  # its gate must answer
+        if not (broker.alive and broker.awake and self.key in broker.members) or self.world.now < self.parted_until:
+            # its gate must answer, and lets no others in
             self.connect(self.world.some(0.05, 1.0))
             return
         route = self.world.random.getrandbits(40).to_bytes(5, "big")

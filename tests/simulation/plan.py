@@ -36,7 +36,8 @@ class Behaviour(NamedTuple):
 
 
 class JobPlan:
-    """One job: what is submitted, and what must come out. `lost`: a power cut took something of it."""
+    """One job: what is submitted, and what must come out. `lost`: a power cut took something of it;
+    `expelled`: its submitter was removed from the roster."""
 
     def __init__(self, world: World, hosts: Sequence[str], mischief: Sequence[str], deadline: float) -> None:
         self.id = world.bytes16()
@@ -46,7 +47,9 @@ class JobPlan:
         self.timeout = 4.0 if "slow" in mischief and pick.random() < 0.5 else 0.0
         where = [pick.choice(self.hosts)] if pick.random() < 0.1 else []
         chunk = pick.choice((0, 0, 0, 1, 7))
-        self.options = Options(retries, deadline, self.timeout, chunk, where, pick.random() < 0.5)
+        pickles = pick.sample(hosts, pick.randint(0, len(hosts))) if pick.random() < 0.25 else None
+        self.options = Options(retries, deadline, self.timeout, chunk, where, pick.random() < 0.5, pickles)
+        self.account = ""
         if where:
             self.hosts = tuple(where)
         largest = pick.choice((1, 3, 3, 25))
@@ -55,11 +58,13 @@ class JobPlan:
         self.arguments = [argument for page in self.pages for argument in page]
         pace = pick.choice((0.001, 0.05, 0.5, 3.0))
         self.tasks = [self._behaviour(world, pace, mischief) for _ in self.arguments]
+        often = pick.choice((0.0, 0.05, 1.0))  # results that can only travel as pickles
+        self.opaque = [pick.random() < often for _ in self.arguments]
         self.blobby = pick.random() < 0.2
         self.never_closed = pick.random() < 0.07
         self.runs: Counter[int] = Counter()
         self.accidents: Counter[int] = Counter()
-        self.cancelled = self.observed = self.lost = False
+        self.cancelled = self.observed = self.lost = self.expelled = False
         self.resume, self.force = "", False
         if pick.random() < 0.4:
             self._record(pick.choice(("nightly", "nightly", "weekly")), pick.random() < 0.15)

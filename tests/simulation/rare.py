@@ -62,6 +62,18 @@ RARE: Final = frozenset(
         "a job is continued by another",
         "a task waits for another job's",
         "a key begins anew",
+        # owners and members
+        "a worker is closed to a job that it runs",
+        "a job is held while others run some of it",
+        "a held job is released",
+        "a job is released that is not held",
+        "the broker dies and forgets that a job is held",
+        "a worker is removed with leases",
+        "a job of a removed client ends at once",
+        "a job of a removed client ends at a restart",
+        "a removed member speaks",
+        "a removed member is back under a new key",
+        "the roster changes while the broker is down",
         # the disk
         "a commit fails while an acknowledgement waits",
         "a commit fails while a verdict waits",

@@ -50,13 +50,17 @@ class Simulation:
         self._by_id = jobs = {plan.id: plan for plan in self.plans}
         clients = [f"client{number}" for number in range(pick.randint(1, 2))]
         roles = frozenset(("worker", "client"))
-        members = {name: Member(name, roles, "everybody") for name in (*names, *clients)}
+        apart = len(clients) > 1 and world.chance(0.4)
+        members = {name: Member(name, roles, name if apart else "everybody") for name in (*names, *clients)}
         store, revive = _store(path)
         self.broker = BrokerHost(world, store, revive, members, self._judge)
         self.workers = [WorkerHost(world, name, pick.randint(1, 3), lambda: self.broker, jobs) for name in names]
         self.submissions = [Submission(world, plan) for plan in self.plans]
         shares = [self.submissions[number :: len(clients)] for number in range(len(clients))]
-        for job in self.submissions if len(clients) > 1 else ():
+        for share, name in zip(shares, clients, strict=True):
+            for job in share:
+                job.plan.account = members[name].account
+        for job in self.submissions if len(clients) > 1 and not apart else ():
             other = next(share for share in shares if job not in share)
             if world.chance(0.6):
                 job.plan.observed = True
@@ -94,6 +98,7 @@ class Simulation:
             client.forget()
         world.pass_by(20.0)
         kept = {plan.id for plan in self.plans if plan.resume}
+        kept |= {job.plan.id for client in self.clients if client.gone and client.removed for job in client.jobs}
         for jobs in (self.broker.machine.state.jobs, self.broker.ledger.jobs):
             if left := jobs.keys() - kept:
                 raise Wrong("a job was not forgotten", left.pop())
@@ -105,10 +110,15 @@ class Simulation:
         """A program is told; where nobody waits any more, the broker must have done all that it was given."""
         facts = self.broker.ledger.jobs.get(job.plan.id)
         if client.gone or (job.abandoned and not job.plan.cancelled):
-            return facts is None or facts.finished
+            return facts is None or facts.finished or self._is_held(job)
         if job.plan.never_closed and facts is not None and facts.total is None and facts.finished:
             return job.over or job.has_all(facts.tasks)
         return job.over
+
+    def _is_held(self, job: Submission) -> bool:
+        """Whether it waits for somebody who takes pickles."""
+        known = self.broker.machine.state.jobs.get(job.plan.id)
+        return self.broker.alive and known is not None and bool(known.held_by)
 
     def _check_bounds(self) -> None:
         """Now, and once a second."""
@@ -135,15 +145,15 @@ class Simulation:
         }
         unknown |= {plan.id for plan in self.plans if plan.resume}
         unknown |= {job.plan.id for client in self.clients if client.gone for job in client.jobs}
-        dropped = {
-            each.plan.id for each in self.submissions if each.dropped and not each.plan.lost and not each.plan.resume
-        }
+        left = (each for each in self.submissions if each.dropped and not self._is_held(each))
+        dropped = {each.plan.id for each in left if not each.plan.lost and not each.plan.resume}
         assert not state.jobs.keys() & dropped, "a job was not forgotten"
         assert state.active.keys() <= unknown, "a job is active"
         assert not state.awaited, "a worker is awaited"
-        here = len(self.workers) + sum(not client.gone for client in self.clients)
+        workers = [worker for worker in self.workers if not worker.gone]
+        here = len(workers) + sum(not client.gone for client in self.clients)
         assert len(state.sessions) == here, f"sessions: {list(state.sessions)}"
-        for worker in self.workers:
+        for worker in workers:
             left = worker.machine.state
             assert not left.leases, f"{worker.name} holds {left.leases}"
             assert not left.unjudged, f"{worker.name} waits for verdicts on {left.unjudged}"
@@ -168,7 +178,8 @@ class Simulation:
             return
         plan = next(plan for plan in self.plans if plan.id == record.job)
         for host in plan.hosts:
-            if host not in plan.tasks[record.start].unfit and not self.broker.silent(host):
+            may = self.broker.runs(host, plan.account) and not self.broker.silent(host)
+            if may and host not in plan.tasks[record.start].unfit:
                 raise Wrong(f"{host} could have run task {record.start}", record.job, record.start)
 
 

@@ -112,9 +112,10 @@ class FakeSlot:
         unfit = [(start + at, "it is missing") for at, (ending, _) in enumerate(self._items) if ending == "unfit"]
         payload = msgspec.msgpack.encode((start, self._items))
         seconds = self.host.world.now - self._began
+        opaque = any(ending == "ok" and self._plan.opaque[at] for at, (ending, _) in enumerate(self._items, start))
         self._began, self._items = self.host.world.now, []
         blobs = self._plan.blobs(f"r{start}") if self.host.world.chance(0.3) else []
-        self._say(Outcome(self.number, start, self._at, seconds, failed, unfit, payload, blobs))
+        self._say(Outcome(self.number, start, self._at, seconds, failed, unfit, payload, blobs, opaque))
 
     def _say(self, event: SlotEvent) -> None:
         if self.alive:

@@ -68,6 +68,7 @@ class Submission:
         self._pause = world.some(0.001, 2.0)
         self._orders = pick.choice(READERS)
         self._leaves = world.chance(0.1)
+        self._refuses = world.chance(0.2)
         self._forgets, self.dropped, self.abandoned = world.chance(0.5), False, False
         self._take_up(_unheard)
 
@@ -157,7 +158,7 @@ class Submission:
         if self.unknown or self.abandoned or self.progress is None:
             return
         state, total = self.progress.state, self.plan.total
-        given_up = self.plan.cancelled or self.plan.lost  # by who wanted no more of it, or lost some
+        given_up = self.plan.cancelled or self.plan.lost or self.plan.expelled
         if state == "cancelled" and not (given_up or self.plan.resume):  # (another one continues it)
             raise Wrong("cancelled by nobody", self.plan.id)
         if state == "late" and not self.plan.options.deadline:
@@ -245,7 +246,16 @@ class Submission:
         ):
             raise Wrong(f"{progress} after {old}", self.plan.id)
         self.progress = progress
+        if progress.held and not self.abandoned:
+            self._later(self._pause, self._release)
         self._later(self._pause, self._drop)
+
+    def _release(self) -> None:
+        """What it can only read as a pickle is welcome; or it is not, and that is the end."""
+        if self._refuses and not self.observes:
+            self.cancel()
+        else:
+            self._post(c.ReleaseJob(self.plan.id))
 
     def on_accepted(self, news: c.Accepted) -> None:
         self.acknowledged = True

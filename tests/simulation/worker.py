@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+import msgspec
+
+from raisin_core import messages as m
 from raisin_core.peer import BlobThere, Connected, Disconnected, Exit, Received, Reconnect, Say, SendBlob, Tick
 from raisin_worker import commands as c
 from raisin_worker.events import SlotEvent
@@ -21,7 +24,8 @@ from tests.support import wire
 
 
 class WorkerHost(Host):
-    """A machine that runs a worker, and another one when that has ended."""
+    """A machine that runs a worker, and another one when that has ended. `runs` are the accounts whose code its owner
+    lets run (all, if there are none)."""
 
     def __init__(
         self, world: World, name: str, slots: int, broker: Callable[[], Listening], jobs: Mapping[bytes, JobPlan]
@@ -29,6 +33,8 @@ class WorkerHost(Host):
         super().__init__(world, name)
         self._slots, self._broker, self._jobs = slots, broker, jobs
         self._instance = b""
+        self.runs: list[str] = []
+        self._told: list[str] = []
         self.failing_starts = 0.0
         self._failed: Counter[int] = Counter()
         self.boot(replace=False)
@@ -42,7 +48,7 @@ class WorkerHost(Host):
         self.slots: dict[int, FakeSlot] = {}
         self._inbox: list[c.Event | tuple[FakeSlot, SlotEvent]] = []
         self.bulk = Bulk(self)
-        self.link = Link(self.world, self, self._broker, self.name)
+        self.link = Link(self.world, self, self._broker, self.key)
         self.poke()
 
     def restart(self, replace: bool) -> None:
@@ -80,6 +86,8 @@ class WorkerHost(Host):
         self.poke(0.0001)
 
     def turn(self) -> None:
+        if self.runs != self._told and self.machine.line.welcome is not None:
+            self._handle(Received(m.WhoAreYou()))  # it says Hello again
         inbox, self._inbox = self._inbox, []
         for event in inbox:
             if not isinstance(event, tuple):
@@ -118,6 +126,9 @@ class WorkerHost(Host):
 
     def _carry_out(self, command: c.Command) -> None:
         match command:
+            case Say(message=m.Hello()):
+                self._told = self.runs
+                self.link.send(msgspec.structs.replace(command.message, runs=self.runs), command.payload)
             case Say():
                 self.link.send(command.message, command.payload)
             case c.Run():

@@ -39,7 +39,7 @@ LAYERS = {
         ("agent",),
         ("sealing", "belonging"),
         ("blobs", "executor"),
-        ("spawn", "incoming", "group"),
+        ("spawn", "incoming", "group", "environment"),
         ("machine",),
         ("scheduler", "delivery", "vetting"),
         ("commands",),

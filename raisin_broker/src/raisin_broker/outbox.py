@@ -154,6 +154,10 @@ class Outbox:
         """What waits for a commit is not for this route any more."""
         self._waiting = deque(it for it in self._waiting if not isinstance(it[1], Send) or it[1].route != route)
 
+    def hide(self, job: bytes) -> None:
+        """What waits to be seen of this job belongs to one that is no more: another may take its id."""
+        self._waiting = deque(it for it in self._waiting if not isinstance(it[1], Show) or it[1].job != job)
+
     def flush(self, now: float) -> None:
         """The turn is over: stage what was recorded, before anything is sent that must be read from it, and commit the
         oldest batch."""

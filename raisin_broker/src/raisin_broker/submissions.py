@@ -302,6 +302,7 @@ class Submissions:
         """Nobody needs it any more."""
         self.state.jobs.pop(job.id, None)
         self.state.active.pop(job.id, None)
+        self.out.hide(job.id)
         self.out.record(records.JobForgotten(job.id))
 
 

@@ -33,6 +33,7 @@ from raisin_core.messages import Argument, Chunk, Function, Have, Refused, Roste
 from raisin_worker import commands as c
 from raisin_worker.belonging import Addresses, Belonging
 from raisin_worker.blobs import Blobs
+from raisin_worker.environment import kept
 from raisin_worker.events import Died, Outcome, SlotEvent
 from raisin_worker.executor import Executor
 from raisin_worker.frames import FrameError
@@ -78,6 +79,7 @@ class Agent:
             self._blobs = Blobs(blobs, self.log, profile.sealer())
             self._desk = Desk(profile.sealer(), self._blobs)
             self._addresses = Addresses(lambda: profile.addresses)
+        self._environment = None if settings.profile is None else kept(os.environ)
         self._executors: dict[int, Executor] = {}
         self._runs: dict[int, c.Run] = {}
         self._transfers = t.Transfers()
@@ -317,7 +319,7 @@ class Agent:
                 command.slot,
                 given.get("python") or self.settings.python,
                 Path(cwd) if cwd and Path(cwd).is_dir() else self._scratch,
-                given.get("env"),
+                given.get("env", self._environment),
                 given.get("path"),
                 given.get("main"),
                 self._blobs.directory,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -100,8 +100,8 @@ def _decoded(payload: bytes, fetch: pages.Fetch, trust: Trust, loads: bool) -> p
 def _from_outcomes(outcomes: pages.Outcomes, message: Result, opened: Opened, fetch: pages.Fetch, loads: bool) -> Batch:
     """Decoded results with exceptions in the place of failures, which are made from texts unless everything `loads`."""
     start, items, attempts = outcomes.start, outcomes.items, dict(message.retried)
-    failed = frozenset(start + at for at, item in enumerate(items) if type(item) is Failure)
-    held = frozenset(start + at for at, item in enumerate(items) if type(item) is Untrusted)
+    kinds = set(map(type, items))
+    failed, held = (_places(items, start, kind) if kind in kinds else frozenset() for kind in (Failure, Untrusted))
     if failed or held:
         items = list(items)
     for index in failed:
@@ -112,6 +112,10 @@ def _from_outcomes(outcomes: pages.Outcomes, message: Result, opened: Opened, fe
         who = opened.member or message.host, opened.account or message.member
         items[index - start] = Held(items[index - start], index, *who, fetch)
     return _batch(message, opened, start, items, failed, held, outcomes)
+
+
+def _places(items: Sequence[Any], start: int, kind: type) -> frozenset[int]:
+    return frozenset(start + at for at, item in enumerate(items) if type(item) is kind)
 
 
 def _batch(

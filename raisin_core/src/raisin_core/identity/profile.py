@@ -221,13 +221,13 @@ class Profile:
             known = self.standing
             if found.version < known.version:
                 raise RosterError(f"roster {found.version} is older than {known.version}, which is known here")
-            self.reload()
+            reread = self.reload()
             newest = self.standing
             if found.version == newest.version and not same_roster(found, newest):
                 raise RosterError(f"there are two rosters {found.version} of {found.name!r}: somebody has signed twice")
             if found.newer_than(newest):
                 self._adopt(found.carry(newest))
-            return self.standing != known
+            return reread or self.standing != known
 
     def _adopt(self, standing: Standing) -> None:
         held = Held(standing, _keys(standing, self.secrets, self._grant))

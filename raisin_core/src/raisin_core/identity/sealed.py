@@ -22,7 +22,7 @@ import hmac
 import os
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final, NamedTuple, Protocol
 
 import msgspec
@@ -137,10 +137,10 @@ class MemberSealer:
     def _seal(self, plain: bytes, head: _Head, place: bytes, key: bytes, own: Secrets | None) -> bytes:
         salt = os.urandom(SALT) if own else hmac.digest(self._subkey(key, b"blob"), plain, "sha256")
         derived = hkdf(key, 64, salt=salt, info=place)
-        box = b"".join((salt, derived[32:], *_encrypted(aes_gcm(derived[:32]), plain, place)))
+        box = [salt, derived[32:], *_encrypted(aes_gcm(derived[:32]), plain, place)]
         start = _written(head)
         signature = sign(own.ed25519, _signed_text(place, start, box)) if own else b""
-        return b"".join((_START.pack(FORMAT, len(start)), start, signature, box))
+        return b"".join((_START.pack(FORMAT, len(start)), start, signature, *box))
 
     def open(self, payload: bytes, context: Context) -> Opened:
         """The parcel that was sealed for the same context, by a member of the newest roster that may. Raises
@@ -304,14 +304,18 @@ def _opened(rest: memoryview, key: bytes, place: bytes, start: bytes, signer: by
         raise SealError("this was sealed for another place, or with another key")
     try:
         if signer is not None:
-            verify(signer, _signed_text(place, start, box), bytes(signature))
+            verify(signer, _signed_text(place, start, [box]), bytes(signature))
         return b"".join(_decrypted(aes_gcm(derived[:32]), box[_BOX:], place))
     except Tampered:
         raise SealError("a sealed payload was changed on its way, or its author did not sign it") from None
 
 
-def _signed_text(place: bytes, start: bytes, box: bytes | memoryview) -> bytes:
-    return b"raisin payload 1" + hashlib.sha256(place + start).digest() + hashlib.sha256(box).digest()
+def _signed_text(place: bytes, start: bytes, box: Iterable[bytes | memoryview]) -> bytes:
+    """What is signed; of the box, which is large, in its pieces."""
+    digest = hashlib.sha256()
+    for piece in box:
+        digest.update(piece)
+    return b"raisin payload 1" + hashlib.sha256(place + start).digest() + digest.digest()
 
 
 def _encrypted(cipher: Aead, plain: bytes, place: bytes) -> list[bytes]:
