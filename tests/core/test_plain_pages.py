@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import hashlib
+import struct
 from array import array
 from collections import namedtuple
 from typing import Any, NamedTuple
@@ -151,6 +152,16 @@ def test_runs_come_back_from_where_msgspec_is_missing(items: list[Any]) -> None:
         patch.setattr(plain, "msgspec", None)
         page = encode_outcomes(outcomes(items)).page
     assert alike(decode_outcomes(page.payload, nothing).items, items)
+
+
+@pytest.mark.parametrize("bits", [0x7FF8000000000001, 0x7FF8000000000000, 0xFFF0000000000000])
+@pytest.mark.parametrize("msgspec", [True, False])
+def test_every_bit_of_a_float_comes_back(bits: int, msgspec: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    (item,) = struct.unpack("<d", bits.to_bytes(8, "little"))
+    if not msgspec:
+        monkeypatch.setattr(plain, "msgspec", None)
+    (got,) = again([item])
+    assert struct.pack("<d", got) == bits.to_bytes(8, "little")
 
 
 def test_plain_values_in_a_row_are_one_segment() -> None:

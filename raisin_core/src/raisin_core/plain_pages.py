@@ -42,7 +42,7 @@ MOST: Final = 1 << 62
 _RUN, _VALUE, _OPAQUE, _JSON, _BLOB = 0, 1, 2, 3, 4
 _PARTS: Final = {_RUN: 2, _JSON: 2, _VALUE: 2, _VALUE | _BLOB: 2, _OPAQUE: 4, _OPAQUE | _BLOB: 4}  # of each kind
 _DIGEST: Final = 32
-_json: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
+_json: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":"))
 _HEAD: Final = Limits(depth=8, count=1 << 19)
 _TYPES: Final = (int, bytes, bytes, int, dict, dict, list, list)
 
@@ -136,7 +136,7 @@ def _run(items: list[Any]) -> list[Any]:
         if plain.msgspec is None:  # then the standard library's is the fastest
             return [_JSON, _json.encode(items).encode()]
         return [_RUN, FORMS[0b110 if tuple in set(map(type, items)) else 0b10] + plain.pack(items)]
-    except (TypeError, ValueError, OverflowError):  # complex numbers, bytes, lone surrogates, long integers
+    except (TypeError, ValueError, OverflowError):  # complex numbers, bytes, NaN, lone surrogates, long integers
         return [_RUN, values.encode(items)]
 
 
